@@ -1,0 +1,65 @@
+# Two commands do all the set-up on a fresh Debian machine with Python >= 3.11: `make demo` and `make test`.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+
+.PHONY: demo test check proto bench format clean soak
+
+demo: $(VENV)/installed
+	$(BIN)/smarter demo $(DEMO_FLAGS)
+
+test: $(VENV)/tested
+	$(BIN)/pytest $(TEST_FLAGS)
+
+check: $(VENV)/checked
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/interrogate -q common source_agent dest_agent admin_client
+
+# Long random kills and cuts; not part of `make test`.
+soak: $(VENV)/tested
+	$(BIN)/pytest -m soak $(TEST_FLAGS)
+
+# Figures, printed as ratios in one run. PHOTOS=DIR measures your own pictures.
+bench: $(VENV)/tested
+	$(BIN)/python -m tests.bench $(BENCH_FLAGS)
+
+format: $(VENV)/checked
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+proto: $(VENV)/proto
+	$(BIN)/python -m grpc_tools.protoc -I proto --python_out=common/pb --grpc_python_out=common/pb \
+	  --plugin=protoc-gen-mypy=$(BIN)/protoc-gen-mypy --mypy_out=common/pb \
+	  --plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc --mypy_grpc_out=common/pb \
+	  proto/replication.proto proto/restore.proto proto/admin.proto
+	sed -i -E 's/^import (replication|restore|admin)_pb2 as/from common.pb import \1_pb2 as/' common/pb/*_pb2.py common/pb/*_pb2_grpc.py
+	sed -i -E 's/^import (replication|restore|admin)_pb2 as/from common.pb import \1_pb2 as/; s/^import (replication|restore|admin)_pb2$$/from common.pb import \1_pb2/' common/pb/*.pyi
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info
+
+# What is missing is said in one sentence before pip says it in forty lines.
+$(VENV)/bin/python:
+	@command -v $(PYTHON) >/dev/null || { echo "Smarter needs Python 3.11 or newer: apt-get install python3 python3-venv" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Smarter needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version)" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "Python's venv module is missing: apt-get install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/tested: $(VENV)/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@
+
+$(VENV)/checked: $(VENV)/tested
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test,check]'
+	@touch $@
+
+$(VENV)/proto: $(VENV)/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[proto]'
+	@touch $@

@@ -1,0 +1,1 @@
+"""The `smarter` command: a client of both agents, and tools that need no agent."""

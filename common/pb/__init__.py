@@ -1,0 +1,1 @@
+"""Generated from `proto/` by `make proto`; imported only where messages meet the model."""

@@ -1,0 +1,191 @@
+"""The messages of the Replication service to and from the model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from common.ids import digest_from
+from common.model import (
+    Abort,
+    Answer,
+    Begin,
+    Data,
+    End,
+    Frame,
+    Have,
+    Limits,
+    Offer,
+    Plan,
+    Proved,
+    Receipt,
+    Refusal,
+    RefusalCode,
+    SendWhole,
+    Staged,
+    Stored,
+    Version,
+)
+from common.pb import replication_pb2 as pb
+from common.wire.versions import MAX_SEQ, version_from_pb, version_to_pb
+
+PROTOCOLS = (1,)
+"""Protocol numbers that this program speaks, newest first."""
+
+MAX_FEATURES_BYTES = 64 * 1024
+MAX_CODING_CHARS = 32
+_PROVED_TO_PB = {Proved.CONTENT: pb.CONTENT, Proved.ENVELOPE: pb.ENVELOPE}
+_PROVED_FROM_PB = {number: proved for proved, number in _PROVED_TO_PB.items()}
+
+
+def offers_to_pb(offers: Iterable[Offer]) -> pb.OfferBatch:
+    """The message of a batch of offers."""
+    return pb.OfferBatch(offers=[pb.Offer(digest=o.digest, size=o.size, features=o.features) for o in offers])
+
+
+def offers_from_pb(m: pb.OfferBatch, limits: Limits) -> list[Offer]:
+    """A batch of offers from a message. Errors: ValueError."""
+    _batch(len(m.offers), limits)
+    for o in m.offers:
+        if len(o.features) > MAX_FEATURES_BYTES or o.size > MAX_SEQ:
+            raise ValueError("an offer's features or size are over the limit")
+    return [Offer(digest_from(o.digest), o.size, o.features) for o in m.offers]
+
+
+def plans_to_pb(plans: Iterable[Plan]) -> pb.PlanBatch:
+    """The message of a batch of plans."""
+    return pb.PlanBatch(plans=[_plan_to_pb(p) for p in plans])
+
+
+def plans_from_pb(m: pb.PlanBatch) -> list[Plan]:
+    """A batch of plans from a message. Errors: ValueError."""
+    return [Plan(digest_from(p.digest), _answer_from_pb(p)) for p in m.plans]
+
+
+def _plan_to_pb(plan: Plan) -> pb.Plan:
+    match plan.answer:
+        case Have():
+            return pb.Plan(digest=plan.digest, have=pb.Have())
+        case SendWhole(staged):
+            hint = staged and pb.Staged(coding=staged.coding, bytes=staged.n_bytes, prefix_digest=staged.prefix_digest)
+            return pb.Plan(digest=plan.digest, send_whole=pb.SendWhole(staged=hint))
+        case Refusal() as refusal:
+            return pb.Plan(digest=plan.digest, refused=refusal_to_pb(refusal))
+
+
+def _answer_from_pb(m: pb.Plan) -> Answer:
+    match m.WhichOneof("answer"):
+        case "have":
+            return Have()
+        case "send_whole":
+            if not m.send_whole.HasField("staged"):
+                return SendWhole()
+            s = m.send_whole.staged
+            return SendWhole(Staged(s.coding[:MAX_CODING_CHARS], s.bytes, digest_from(s.prefix_digest)))
+        case "refused":
+            return refusal_from_pb(m.refused)
+        case _:
+            raise ValueError("a plan without an answer")
+
+
+def refusal_to_pb(refusal: Refusal) -> pb.Refusal:
+    """The message of a refusal."""
+    return pb.Refusal(code=pb.RefusalCode.Name(refusal.code.value), reason=refusal.reason[:500])
+
+
+def refusal_from_pb(m: pb.Refusal) -> Refusal:
+    """A refusal from a message; a code that this program does not know counts as INVALID, which is never retried."""
+    known = {code.value for code in RefusalCode}
+    return Refusal(RefusalCode(m.code) if m.code in known else RefusalCode.INVALID, m.reason[:500])
+
+
+def frame_to_pb(frame: Frame) -> pb.Frame:
+    """The message of one frame."""
+    match frame:
+        case Data(offset, data):
+            return pb.Frame(data=pb.Data(offset=offset, data=data))
+        case Begin(version, coding, coded_bytes, offset):
+            begin = pb.Begin(version=version_to_pb(version), coding=coding, coded_bytes=coded_bytes, offset=offset)
+            return pb.Frame(begin=begin)
+        case End(coded_digest):
+            return pb.Frame(end=pb.End(coded_digest=coded_digest))
+        case Abort():
+            return pb.Frame(abort=pb.Abort())
+
+
+def frame_from_pb(m: pb.Frame, limits: Limits, *, agent: str) -> Frame:
+    """One frame from a message. Errors: ValueError naming what breaks a limit or a rule."""
+    match m.WhichOneof("part"):
+        case "data":
+            if len(m.data.data) > limits.frame_bytes:
+                raise ValueError(f"a frame of {len(m.data.data)} bytes: at most {limits.frame_bytes} are taken")
+            return Data(m.data.offset, m.data.data)
+        case "begin":
+            b = m.begin
+            if max(b.coded_bytes, b.offset) > MAX_SEQ or len(b.coding) > MAX_CODING_CHARS:
+                raise ValueError("an upload's size, offset or coding is over the limit")
+            return Begin(version_from_pb(b.version, agent=agent), b.coding, b.coded_bytes, b.offset)
+        case "end":
+            return End(digest_from(m.end.coded_digest))
+        case "abort":
+            return Abort()
+        case _:
+            raise ValueError("a frame without a part")
+
+
+def receipt_to_pb(receipt: Receipt) -> pb.Receipt:
+    """The message of a receipt."""
+    match receipt.outcome:
+        case Stored(proved):
+            return pb.Receipt(seq=receipt.seq, stored=pb.Stored(proved=_PROVED_TO_PB[proved]))
+        case Refusal() as refusal:
+            return pb.Receipt(seq=receipt.seq, refused=refusal_to_pb(refusal))
+
+
+def receipt_from_pb(m: pb.Receipt) -> Receipt:
+    """A receipt from a message. Errors: ValueError where it neither stores nor refuses: silence is never success."""
+    match m.WhichOneof("outcome"):
+        case "stored" if m.stored.proved in _PROVED_FROM_PB:
+            return Receipt(m.seq, Stored(_PROVED_FROM_PB[m.stored.proved]))
+        case "refused":
+            return Receipt(m.seq, refusal_from_pb(m.refused))
+        case _:
+            raise ValueError("a receipt without an outcome")
+
+
+def versions_to_pb(versions: Iterable[Version]) -> pb.RecordBatch:
+    """The message of a batch of versions to record."""
+    return pb.RecordBatch(versions=[version_to_pb(v) for v in versions])
+
+
+def versions_from_pb(m: pb.RecordBatch, limits: Limits, *, agent: str) -> list[Version]:
+    """A batch of versions of `agent` from a message. Errors: ValueError."""
+    _batch(len(m.versions), limits)
+    return [version_from_pb(v, agent=agent) for v in m.versions]
+
+
+def receipts_to_pb(receipts: Iterable[Receipt]) -> pb.ReceiptBatch:
+    """The message of a batch of receipts."""
+    return pb.ReceiptBatch(receipts=[receipt_to_pb(r) for r in receipts])
+
+
+def receipts_from_pb(m: pb.ReceiptBatch) -> list[Receipt]:
+    """A batch of receipts from a message. Errors: ValueError."""
+    return [receipt_from_pb(r) for r in m.receipts]
+
+
+def limits_to_pb(limits: Limits) -> pb.Limits:
+    """The message of a destination's limits."""
+    return pb.Limits(frame_bytes=limits.frame_bytes, batch=limits.batch, content_bytes=limits.content_bytes)
+
+
+def limits_from_pb(m: pb.Limits) -> Limits:
+    """The limits a destination named, never above what this program would send anyway. Errors: ValueError on nonsense."""
+    own = Limits()
+    if not m.frame_bytes or not m.batch:
+        raise ValueError("the destination named no limits")
+    return Limits(min(m.frame_bytes, own.frame_bytes), min(m.batch, own.batch), m.content_bytes)
+
+
+def _batch(n: int, limits: Limits) -> None:
+    if n > limits.batch:
+        raise ValueError(f"a batch of {n}: at most {limits.batch} are taken")

@@ -1,0 +1,58 @@
+"""The messages of the Restore service to and from the model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from common.ids import agent_name, label
+from common.model import Entry, Selection, Whole
+from common.pb import restore_pb2 as pb
+from common.wire.versions import version_from_pb, version_to_pb
+
+MAX_GLOB_CHARS = 4096
+
+
+def selection_to_pb(s: Selection) -> pb.Selection:
+    """The message of a selection."""
+    return pb.Selection(policy=s.policy, source=s.source, glob=s.glob, at_ns=s.at_ns, all_versions=s.all_versions)
+
+
+def selection_from_pb(m: pb.Selection) -> Selection:
+    """A selection from a message. Errors: ValueError."""
+    if len(m.glob) > MAX_GLOB_CHARS:
+        raise ValueError(f"a glob of {len(m.glob)} characters: at most {MAX_GLOB_CHARS} are taken")
+    return Selection(
+        policy=label(m.policy) if m.policy else "",
+        source=agent_name(m.source) if m.source else "",
+        glob=m.glob,
+        at_ns=m.at_ns,
+        all_versions=m.all_versions,
+    )
+
+
+def entries_to_pb(entries: Iterable[Entry]) -> pb.EntryBatch:
+    """The message of a batch of catalogued versions."""
+    return pb.EntryBatch(entries=[_entry_to_pb(e) for e in entries])
+
+
+def entries_from_pb(m: pb.EntryBatch) -> list[Entry]:
+    """Catalogued versions from a message. Errors: ValueError; a restore trusts the destination no more than it must."""
+    return [
+        Entry(
+            version=version_from_pb(e.version, agent=agent_name(e.source)),
+            received_ns=e.received_ns,
+            recipe=Whole(e.coding, e.stored_bytes) if e.coding else None,
+        )
+        for e in m.entries
+    ]
+
+
+def _entry_to_pb(e: Entry) -> pb.Entry:
+    coding, stored = (e.recipe.coding, e.recipe.stored_bytes) if isinstance(e.recipe, Whole) else ("", 0)
+    return pb.Entry(
+        source=e.version.id.agent,
+        version=version_to_pb(e.version),
+        received_ns=e.received_ns,
+        coding=coding,
+        stored_bytes=stored,
+    )

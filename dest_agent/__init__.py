@@ -1,0 +1,1 @@
+"""The daemon at site B: proves, stores, catalogues and gives back."""
