@@ -1,0 +1,1 @@
+"""Fakes and fixtures that several areas of the tests share."""
