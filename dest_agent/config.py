@@ -1,0 +1,104 @@
+"""The destination agent's configuration file: where it listens, what it keeps, and whom it takes versions from. Data only."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pathlib import Path
+
+from pydantic import Field, field_validator, model_validator
+
+from common.config import (
+    AdminSection,
+    AgentName,
+    AgentSection,
+    ByteSize,
+    ConfigPath,
+    Count,
+    HostPort,
+    LogSection,
+    Mistakes,
+    Seconds,
+    Section,
+    TlsSection,
+    available_cpus,
+    load,
+)
+from common.model import Limits
+from common.yamltext import Loc
+
+
+class StoreSection(Section):
+    """Where the bytes are kept, and in which form."""
+
+    kind: Literal["files"]
+    path: ConfigPath
+    keep: Literal["coded", "original"] = "coded"
+    """`coded` keeps what arrived, recoded small; `original` keeps plain bytes, which restore at disk speed."""
+
+
+class AdmittedSource(Section):
+    """A source that may deliver here."""
+
+    name: AgentName
+    namespace: AgentName | None = None
+    """Sources of one namespace may link to each other's contents without sending them; None: a namespace of its own."""
+
+
+class DestLimits(Section):
+    """What the destination agent takes from a peer and may use of its machine."""
+
+    content_bytes: Annotated[ByteSize, Field(gt=0)] = Limits().content_bytes
+    """The largest single content that is taken."""
+    min_free_bytes: ByteSize = 256 << 20
+    """Below this much free space uploads are refused until there is more."""
+    workers: Count = Field(default_factory=available_cpus)
+    """Processes that decode and prove contents."""
+    worker_memory: Annotated[ByteSize, Field(ge=64 << 20)] = 1 << 30
+    """Of each worker."""
+
+
+class DestConfig(Section):
+    """A whole dest.yaml."""
+
+    version: Literal[1]
+    agent: AgentSection
+    tls: TlsSection
+    listen: HostPort
+    admin: AdminSection
+    store: StoreSection
+    sources: tuple[AdmittedSource, ...] | None = None
+    """None: every source with a certificate of our authority, each in a namespace of its own."""
+    limits: DestLimits = DestLimits()
+    orphan_grace: Seconds = 86400.0
+    """How long an object without a recipe may lie before it is swept."""
+    log: LogSection = LogSection()
+
+    @field_validator("sources", mode="after")
+    @classmethod
+    def _distinct(cls, sources: tuple[AdmittedSource, ...] | None) -> tuple[AdmittedSource, ...] | None:
+        names = [s.name for s in sources or ()]
+        found: list[tuple[Loc, str]] = [
+            ((n, "name"), f"{name!r} stands here twice") for n, name in enumerate(names) if name in names[:n]
+        ]
+        if found:
+            raise Mistakes(found)
+        return sources
+
+    @model_validator(mode="after")
+    def _apart(self) -> DestConfig:
+        if self.agent.state == self.store.path or self.store.path in self.agent.state.parents:
+            raise Mistakes(
+                [
+                    (
+                        ("agent", "state"),
+                        "lies inside the store's own folder: keep the catalogue beside the objects, not among them",
+                    )
+                ]
+            )
+        return self
+
+
+def load_dest_config(path: Path) -> DestConfig:
+    """Reads dest.yaml. Errors: ConfigError with every problem."""
+    return load(path, DestConfig)
