@@ -25,6 +25,8 @@ from common.yamltext import Document, Loc, Problem, parse
 MAX_FILE_BYTES = 1 << 20
 MAX_SOCKET_BYTES = 107
 """Of a Unix socket's path: the kernel's limit."""
+MAX_PORT = 65535
+MAX_SECONDS = 100 * 365 * 86400.0
 
 _SECONDS_BY_UNIT = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _BYTES_BY_UNIT = {"": 1, "b": 1} | {
@@ -53,7 +55,7 @@ def seconds_of(value: object) -> float:
         seconds = sum(float(n) * _SECONDS_BY_UNIT[unit] for n, unit in _DURATION.findall(value))
     else:
         raise ValueError(f"{value!r} is not a span of time: write seconds, or like '500ms', '2s', '1h30m', '7d'")
-    if not 0 <= seconds < 1e10:
+    if not 0 <= seconds <= MAX_SECONDS:
         raise ValueError(f"{value!r} is not a span of time that can be waited for")
     return seconds
 
@@ -75,7 +77,14 @@ def host_port(text: str) -> str:
     """Admits `HOST:PORT`, an IPv6 host in brackets. Errors: ValueError."""
     host, colon, port = text.rpartition(":")
     bracketed = host.startswith("[") and host.endswith("]")
-    if not colon or not host or (":" in host and not bracketed) or not port.isascii() or not port.isdigit() or int(port) > 65535:
+    if (
+        not colon
+        or not host
+        or (":" in host and not bracketed)
+        or not port.isascii()
+        or not port.isdigit()
+        or int(port) > MAX_PORT
+    ):
         raise ValueError(f"{text!r} is not HOST:PORT, such as '127.0.0.1:7443' or '[::1]:7443'")
     return text
 
@@ -259,7 +268,7 @@ def _section_at(model: type[BaseModel], at: Loc) -> type[BaseModel] | None:
     return found
 
 
-def _first_model(annotation: Any) -> type[BaseModel] | None:  # noqa: ANN401 - annotations have no common type
+def _first_model(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     return next((model for inner in get_args(annotation) if (model := _first_model(inner))), None)

@@ -21,6 +21,7 @@ Loc = tuple[str | int, ...]
 Value: TypeAlias = "dict[str, Value] | list[Value] | str | int | float | bool | None"
 
 _STANDARD = "tag:yaml.org,2002:"
+_SCALARS = {f"{_STANDARD}{kind}" for kind in ("null", "bool", "int", "float", "str", "timestamp", "value", "merge")}
 _TRUE = {"true", "True", "TRUE"}
 
 
@@ -103,7 +104,7 @@ class _Reader:
                 return dict(self._items(node, at))
             case SequenceNode() if tag == f"{_STANDARD}seq":
                 return [self._item(child, (*at, n)) for n, child in enumerate(node.value)]
-            case ScalarNode() if tag.startswith(_STANDARD):
+            case ScalarNode() if tag in _SCALARS:
                 return self._scalar(node, at)
             case _:
                 self._problem(node, f"the tag {tag!r} is not taken", at)

@@ -141,7 +141,8 @@ class SourceConfig(Section):
         for n, policy in enumerate(self.policies):
             for k, root in enumerate(policy.roots):
                 if _within(self.agent.state, root.path):
-                    what = f"{str(root.path)!r} holds the agent's own state {str(self.agent.state)!r}, which changes whenever it is read"
+                    state = str(self.agent.state)
+                    what = f"{str(root.path)!r} holds the agent's own state {state!r}, which changes with every delivery"
                     found.append((("policies", n, "roots", k), what))
         if found:
             raise Mistakes(found)

@@ -1,0 +1,55 @@
+"""Logs and metrics: what a collector and `smarter status` read."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from common import logs, metrics
+
+
+def test_an_event_is_one_json_line_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    """Only stderr is written, and a path that is not UTF-8 does not break the line."""
+    logger = logs.get("source.sender")
+    logs.configure("info", "auto")
+    logger.debug("offer_sent")
+    logger.info("delivery_replicated", path=b"a\xff", n_bytes=3)
+    out, err = capsys.readouterr()
+    assert out == ""
+    line = json.loads(err)
+    assert (line["event"], line["part"], line["path"], line["n_bytes"]) == ("delivery_replicated", "source.sender", "a\\xff", 3)
+
+
+def test_an_exception_is_logged_with_its_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    """Also in JSON, on one line."""
+    logs.configure("error", "json")
+    try:
+        int("no")
+    except ValueError:
+        logs.get("x").exception("call_failed")
+    assert json.loads(capsys.readouterr().err)["exception"][0]["exc_type"] == "ValueError"
+
+
+def test_text_is_for_people(capsys: pytest.CaptureFixture[str]) -> None:
+    """The event stands in front of its fields."""
+    logs.configure("warning", "text")
+    logs.get("x").warning("disk_filled", free_bytes=1)
+    assert "disk_filled" in capsys.readouterr().err
+
+
+def test_a_snapshot_is_keyed_by_label_values() -> None:
+    """As the admin status shows them."""
+    before = metrics.snapshot(metrics.FALLBACKS).get("lepton/progressive", 0)
+    metrics.FALLBACKS.labels("lepton", "progressive").inc(2)
+    assert metrics.snapshot(metrics.FALLBACKS)["lepton/progressive"] == before + 2
+    metrics.RECEIPT_SECONDS.observe(0.3)
+    assert set(metrics.snapshot(metrics.RECEIPT_SECONDS)) == {""}
+    assert metrics.snapshot(metrics.STAGED_BYTES) == {"": 0.0}
+
+
+def test_every_metric_is_the_programs_own() -> None:
+    """Names start with the program's, and none is declared twice."""
+    names = [family.name for family in metrics.REGISTRY.collect()]
+    assert len(names) == len(set(names))
+    assert all(name.startswith("smarter_") for name in names)
