@@ -1,0 +1,115 @@
+"""What a worker process can be asked to do: a table of names, and the digesting ends through which a job reads and writes.
+
+A job gets plain values and open descriptors and returns plain values, so nothing but JSON and descriptors crosses between
+the agent and its workers. A later kind of work (decoding pictures, features, deltas) is one more row of `JOBS`.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+
+from blake3 import blake3
+
+from common.coding import CODINGS
+from common.errors import ContentError
+
+Value = str | int
+Job = Callable[[Mapping[str, Value], Sequence[int]], dict[str, Value]]
+
+
+class DigestingSource:
+    """A regular file read by offset: where the descriptor's owner stands in it neither matters nor changes.
+
+    The file ends where it ended when this was made. The digest covers one pass over it, begun anew by `seek(0)`; reading
+    elsewhere leaves the pass alone.
+    """
+
+    def __init__(self, fd: int) -> None:
+        """Errors: OSError (EINVAL, ESPIPE at the first read) where `fd` is not a regular file."""
+        self._fd = fd
+        self.size = os.fstat(fd).st_size
+        self._at = 0
+        self._digested = 0
+        self._blake3 = blake3()
+
+    def read(self, n: int, /) -> bytes:
+        """At most `n` bytes, empty only at the end. Errors: OSError; ContentError `changed` where the file has shrunk."""
+        wanted = min(n, self.size - self._at)
+        if wanted <= 0:
+            return b""
+        piece = os.pread(self._fd, wanted, self._at)
+        if not piece:
+            raise ContentError("changed", f"the file ended at byte {self._at} of {self.size} while it was read")
+        if self._at == self._digested:
+            self._blake3.update(piece)
+            self._digested += len(piece)
+        self._at += len(piece)
+        return piece
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        """Moves to `offset` from the start or, with SEEK_END, from the end."""
+        self._at = offset + (self.size if whence == os.SEEK_END else 0)
+        if self._at == 0:
+            self._blake3, self._digested = blake3(), 0
+        return self._at
+
+    def digest(self) -> bytes:
+        """The digest of the pass. Errors: ContentError `damaged` where the pass has not come to the end."""
+        if self._digested != self.size:
+            raise ContentError("damaged", f"only {self._digested} of {self.size} bytes were needed")
+        return self._blake3.digest()
+
+
+class DigestingTarget:
+    """A regular file written from its first byte by offset, a pipe written in order, or nothing; all digested."""
+
+    def __init__(self, fd: int | None) -> None:
+        """A pipe's end is made blocking: its reader sets the pace."""
+        self._fd = fd
+        self._is_file = fd is not None and stat.S_ISREG(os.fstat(fd).st_mode)
+        self.n_bytes = 0
+        self._blake3 = blake3()
+        if fd is not None and not self._is_file:
+            os.set_blocking(fd, True)
+
+    def write(self, content: bytes, /) -> None:
+        """Writes all of `content`. Errors: OSError."""
+        self._blake3.update(content)
+        rest = memoryview(content)
+        while rest and self._fd is not None:
+            n = os.pwrite(self._fd, rest, self.n_bytes) if self._is_file else os.write(self._fd, rest)
+            self.n_bytes += n
+            rest = rest[n:]
+        self.n_bytes += len(rest)
+
+    def finish(self) -> bytes:
+        """Cuts a file off after the last byte written and gives the digest of all that was. Errors: OSError."""
+        if self._fd is not None and self._is_file:
+            os.ftruncate(self._fd, self.n_bytes)
+        return self._blake3.digest()
+
+
+def encode(arguments: Mapping[str, Value], fds: Sequence[int]) -> dict[str, Value]:
+    """Codes the content in the first descriptor into the second. Errors: ContentError, OSError."""
+    source, target = DigestingSource(fds[0]), DigestingTarget(fds[1])
+    CODINGS[str(arguments["coding"])].encode(source, target)
+    coded_digest = target.finish()
+    return {
+        "content_digest": source.digest().hex(),
+        "content_bytes": source.size,
+        "coded_digest": coded_digest.hex(),
+        "coded_bytes": target.n_bytes,
+    }
+
+
+def decode(arguments: Mapping[str, Value], fds: Sequence[int]) -> dict[str, Value]:
+    """Decodes the first descriptor into the second, or without a second only digests the content. Errors: as `encode`."""
+    source, target = DigestingSource(fds[0]), DigestingTarget(fds[1] if len(fds) > 1 else None)
+    CODINGS[str(arguments["coding"])].decode(source, target, size=int(arguments["size"]))
+    return {"digest": target.finish().hex(), "bytes": target.n_bytes}
+
+
+JOBS: Mapping[str, Job] = MappingProxyType({"encode": encode, "decode": decode})

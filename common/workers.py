@@ -1,0 +1,181 @@
+"""A few child processes that handle hostile bytes in the agent's stead, behind an asynchronous call.
+
+1. A job takes a place among `n`, and an idle worker or a new one (exec of this interpreter, no fork: the agent has threads).
+2. Its request and the descriptors it works on go over a socket: no path and no content byte crosses.
+3. The worker answers, or the kernel ends it: memory limit, CPU seconds, a crash of a library. Then the job fails with a
+   ContentError, the worker is reaped, and the next job gets a new one. The agent itself is never at risk.
+
+A crash of the agent takes its workers along (PR_SET_PDEATHSIG), so none is left to write into a file that recovery reads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import stat
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from common.coding import CODINGS
+from common.errors import ContentError
+from common.ids import Digest, digest_from
+from common.worker_process import WorkerProcess
+
+CPU_BASE_S = 10
+CPU_S_PER_MIB = 2
+"""Some twenty times what lepton needs on a common server: room for slow processors, none for a picture that never ends."""
+WALL_BASE_S = 60.0
+WALL_PER_CPU = 10.0
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Coded:
+    """What an encoding made; both digests were computed over the bytes as they passed."""
+
+    coding: str
+    content_digest: Digest
+    content_bytes: int
+    coded_digest: Digest
+    coded_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What a decoding gave: a proof of the content when the digest is the expected one."""
+
+    digest: Digest
+    n_bytes: int
+
+
+class Workers:
+    """At most `n` worker processes, started when needed and used again. For one event loop, and the thread that runs it.
+
+    A worker that holds more than a quarter of `memory_bytes` after a job is replaced.
+    """
+
+    def __init__(self, n: int, *, memory_bytes: int = 1 << 30, jobs: str = "common.jobs:JOBS") -> None:
+        """Starts nothing yet. `memory_bytes` bounds a worker's resident memory; `jobs` is the `module:table` they serve."""
+        self._n = n
+        self._places = asyncio.Semaphore(n)
+        self._memory_bytes = memory_bytes
+        self._jobs = jobs
+        self._idle: list[WorkerProcess] = []
+        self._busy: set[WorkerProcess] = set()
+        self._ending: set[asyncio.Future[None]] = set()
+        self._closed = False
+        self.peak_rss_bytes = 0
+        """The highest resident memory of any worker so far; workers that were killed could not tell."""
+
+    async def encode(self, coding: str, source_fd: int, target_fd: int) -> Coded:
+        """Codes the whole regular file `source_fd` into `target_fd`, a regular file (from its first byte, then cut) or a pipe.
+
+        Offsets of shared descriptors are neither used nor moved, and none is closed. A pipe's end becomes blocking; its
+        reader may take all the time it wants, so the job then has no deadline in wall time, only in CPU seconds.
+
+        Errors: ContentError with a reason of the coding's, or `deadline`, `memory`, `crashed`; OSError as reading or writing
+        a descriptor gave it (a full disk, a broken pipe); RuntimeError after `close`. The target then holds a part or
+        nothing. Cancelling kills the worker.
+        """
+        work_bytes = os.fstat(source_fd).st_size
+        values = await self._code("encode", {"coding": coding}, fds=(source_fd, target_fd), work_bytes=work_bytes)
+        return _admitted(
+            lambda: Coded(
+                coding=coding,
+                content_digest=digest_from(bytes.fromhex(values["content_digest"])),
+                content_bytes=int(values["content_bytes"]),
+                coded_digest=digest_from(bytes.fromhex(values["coded_digest"])),
+                coded_bytes=int(values["coded_bytes"]),
+            )
+        )
+
+    async def decode(self, coding: str, source_fd: int, target_fd: int | None, *, size: int) -> Decoded:
+        """Decodes the whole regular file `source_fd`, which stands for a content of `size` bytes, into `target_fd`.
+
+        With None for the target the content is only digested. Descriptors, errors and cancelling as in `encode`.
+        """
+        fds = (source_fd,) if target_fd is None else (source_fd, target_fd)
+        work_bytes = os.fstat(source_fd).st_size + size
+        values = await self._code("decode", {"coding": coding, "size": size}, fds=fds, work_bytes=work_bytes)
+        return _admitted(lambda: Decoded(digest=digest_from(bytes.fromhex(values["digest"])), n_bytes=int(values["bytes"])))
+
+    async def run(
+        self, job: str, arguments: Mapping[str, str | int], *, fds: Sequence[int], cpu_s: int, wall_s: float | None
+    ) -> Mapping[str, Any]:
+        """Does a job of the table and gives its plain values, which come from a process that saw hostile bytes.
+
+        Errors: as `encode`.
+        """
+        self._refuse_if_closed()
+        async with self._places:
+            self._refuse_if_closed()
+            worker = self._take()
+            self._busy.add(worker)
+            keep = False
+            try:
+                reply = await worker.ask(job, arguments, fds=fds, cpu_s=cpu_s, wall_s=wall_s)
+                self.peak_rss_bytes = max(self.peak_rss_bytes, reply.peak_rss_bytes)
+                # After a lack of memory or a panic a library's own state is not to be trusted.
+                keep = reply.reason not in {"memory", "crashed"} and reply.rss_bytes <= self._memory_bytes // 4
+            finally:
+                self._busy.discard(worker)
+                if keep and not self._closed:
+                    self._idle.append(worker)
+                else:
+                    self._end(worker)
+        return reply.result()
+
+    async def close(self) -> None:
+        """Ends all workers; a job that still runs fails with ContentError `crashed`. Returns when every process is reaped."""
+        self._closed = True
+        for worker in self._busy:
+            worker.kill()
+        for _ in range(self._n):
+            await self._places.acquire()
+        for _ in range(self._n):
+            self._places.release()
+        while self._idle:
+            self._end(self._idle.pop())
+        await asyncio.gather(*self._ending)
+
+    def pids(self) -> tuple[int, ...]:
+        """The process ids of the workers, busy ones first."""
+        return tuple(worker.pid for worker in (*self._busy, *self._idle))
+
+    async def _code(
+        self, job: str, arguments: Mapping[str, str | int], *, fds: Sequence[int], work_bytes: int
+    ) -> Mapping[str, Any]:
+        if arguments["coding"] not in CODINGS:
+            raise ContentError("unsupported", f"{arguments['coding']!r} is not a coding that this program knows")
+        cpu_s = CPU_BASE_S + CPU_S_PER_MIB * (work_bytes >> 20)
+        paced_by_reader = len(fds) > 1 and not stat.S_ISREG(os.fstat(fds[1]).st_mode)
+        wall_s = None if paced_by_reader else WALL_BASE_S + WALL_PER_CPU * cpu_s
+        return await self.run(job, arguments, fds=fds, cpu_s=cpu_s, wall_s=wall_s)
+
+    def _refuse_if_closed(self) -> None:
+        if self._closed:
+            raise RuntimeError("the workers are closed")
+
+    def _take(self) -> WorkerProcess:
+        while self._idle:
+            worker = self._idle.pop()
+            if worker.is_alive():
+                return worker
+            self._end(worker)
+        return WorkerProcess(memory_bytes=self._memory_bytes, jobs=self._jobs)
+
+    def _end(self, worker: WorkerProcess) -> None:
+        worker.kill()
+        # In a thread: the kernel may take a while to free a GiB.
+        ending = asyncio.get_running_loop().run_in_executor(None, worker.end)
+        self._ending.add(ending)
+        ending.add_done_callback(self._ending.discard)
+
+
+def _admitted(make: Callable[[], T]) -> T:
+    try:
+        return make()
+    except (KeyError, ValueError, TypeError) as error:
+        raise ContentError("crashed", "a worker gave an answer that makes no sense") from error
