@@ -10,6 +10,8 @@ from common.pb import replication_pb2 as pb
 MAX_XATTRS = 256
 MAX_XATTR_NAME_BYTES = 255
 MAX_XATTR_VALUE_BYTES = 64 * 1024
+MAX_XATTRS_BYTES = 256 * 1024
+"""Of all names and values of one path: a version must fit into a message."""
 MAX_OWNER_CHARS = 256
 MAX_SEQ = (1 << 63) - 1
 MAX_TIME_NS = (1 << 63) - 1
@@ -51,6 +53,7 @@ def attributes_from_pb(m: pb.Attributes) -> Attributes:
     for x in m.xattrs:
         _limit("xattr name", len(x.name), MAX_XATTR_NAME_BYTES)
         _limit("xattr value", len(x.value), MAX_XATTR_VALUE_BYTES)
+    _limit("xattrs together", sum(len(x.name) + len(x.value) for x in m.xattrs), MAX_XATTRS_BYTES)
     return Attributes(
         mode=m.mode,
         uid=m.uid,

@@ -1,0 +1,101 @@
+"""Streams of batches: offers out and plans in, versions out and receipts in. One writer and one reader each.
+
+A batch takes what waits, up to the destination's limits, and never waits for more: under load batches fill by themselves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
+
+import grpc.aio
+
+from common.errors import TransientError
+from common.model import Limits, Offer, Plan, Receipt
+from common.pb import replication_pb2 as pb
+from common.wire.replication import offers_to_pb, plans_from_pb, receipts_from_pb, versions_to_pb
+from source_agent.journal import Delivery
+from source_agent.spool import content_of
+from source_agent.tally import Tally
+
+MAX_BATCH_BYTES = 512 * 1024
+
+Answer = TypeVar("Answer")
+Jobs = list[Coroutine[Any, Any, None]]
+
+
+def exchange_offers(
+    call: Any,  # noqa: ANN401 - the aio stub's call type has no public generic form
+    waiting: asyncio.Queue[Delivery],
+    answer: Callable[[Plan], Awaitable[None]],
+    *,
+    limits: Limits,
+    tally: Tally,
+) -> Jobs:
+    """The two jobs of an Offer stream: what waits goes out, every plan that comes is handed to `answer`."""
+
+    def to_pb(batch: list[Delivery]) -> pb.OfferBatch:
+        return offers_to_pb(Offer(content_of(d), d.version.size) for d in batch)
+
+    return [_write(call, waiting, to_pb, limits, _counter(tally, "offers")), _read(call, plans_from_pb, answer)]
+
+
+def exchange_records(
+    call: Any,  # noqa: ANN401 - as above
+    waiting: asyncio.Queue[Delivery],
+    answer: Callable[[Receipt], Awaitable[None]],
+    *,
+    limits: Limits,
+    tally: Tally,
+) -> Jobs:
+    """The two jobs of a Record stream: what waits goes out, every receipt that comes is handed to `answer`."""
+
+    def to_pb(batch: list[Delivery]) -> pb.RecordBatch:
+        return versions_to_pb(d.version for d in batch)
+
+    return [_write(call, waiting, to_pb, limits, _counter(tally, "other")), _read(call, receipts_from_pb, answer)]
+
+
+def _counter(tally: Tally, kind: str) -> Callable[[int], None]:
+    return lambda n_bytes: tally.sent(kind, n_bytes)
+
+
+async def _write(
+    call: grpc.aio.StreamStreamCall[Any, Any],
+    waiting: asyncio.Queue[Delivery],
+    to_pb: Callable[[list[Delivery]], Any],
+    limits: Limits,
+    count: Callable[[int], None],
+) -> None:
+    while True:
+        batch = [await waiting.get()]
+        n_bytes = _message_bytes(batch[0])
+        while not waiting.empty() and len(batch) < limits.batch and n_bytes < MAX_BATCH_BYTES:
+            batch.append(waiting.get_nowait())
+            n_bytes += _message_bytes(batch[-1])
+        message = to_pb(batch)
+        await call.write(message)
+        count(message.ByteSize())
+
+
+async def _read(
+    call: grpc.aio.StreamStreamCall[Any, Any],
+    from_pb: Callable[[Any], list[Answer]],
+    answer: Callable[[Answer], Awaitable[None]],
+) -> None:
+    async for message in call:
+        try:
+            answers = from_pb(message)
+        except ValueError as error:
+            raise TransientError(f"the destination sent an answer that makes no sense: {error}") from error
+        for one in answers:
+            await answer(one)
+    raise TransientError("the destination ended the stream")
+
+
+def _message_bytes(delivery: Delivery) -> int:
+    """About how much a delivery adds to a message: enough to keep a batch below the limit."""
+    attributes = delivery.version.attributes
+    xattrs = sum(len(name) + len(value) for name, value in attributes.xattrs)
+    return 256 + len(delivery.version.path) + len(attributes.target) + xattrs

@@ -1,0 +1,305 @@
+"""The source's truth: what was seen at each path, every version, and how far each is on its way.
+
+One transaction a step, each durable when the call returns (boundaries S1, S3, S4). A crash between two of them leaves a
+path dirty or a delivery QUEUED, never a version without its delivery. Thread-safe: one lock, short transactions.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from common import paths
+from common.database import Connection, Row, open_database, transaction
+from common.durable import crash_point
+from common.ids import Digest, VersionId
+from common.model import Attributes, Kind, Role, Version
+from common.paths import RelPath
+from common.wire.versions import attributes_from_bytes, attributes_to_bytes
+from source_agent.schema import UPGRADES
+from source_agent.states import UNDELIVERED, State, step
+
+RootId = int
+
+
+@dataclass(frozen=True, slots=True)
+class RootKey:
+    """A root as the journal knows it."""
+
+    id: RootId
+    policy: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What intake found at a path: everything that a version needs besides its number."""
+
+    root: RootId
+    path: RelPath
+    kind: Kind
+    attributes: Attributes
+    observed_ns: int
+    signature: bytes
+    digest: Digest | None = None
+    size: int = 0
+    role: Role = Role.NONE
+    pinned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A version on its way."""
+
+    version: Version
+    root: RootId
+    pinned: bool
+
+
+class Journal:
+    """SQLite behind a lock. Paths and states go in and come out as the model's values."""
+
+    def __init__(self, path: Path, *, agent: str) -> None:
+        """Opens or makes the journal. Errors: SchemaTooNew, DatabaseError."""
+        self._agent = agent
+        self._lock = threading.Lock()
+        self._db: Connection = open_database(path, UPGRADES)
+        self._roots: dict[RootId, RootKey] = {}
+        for row in self._db.execute("SELECT id, policy, name FROM root"):
+            self._roots[row["id"]] = RootKey(row["id"], row["policy"], row["name"])
+
+    def close(self) -> None:
+        """Closes the file; nothing is lost without it."""
+        with self._lock:
+            self._db.close()
+
+    # roots and what stands in them
+
+    def root(self, policy: str, name: str) -> RootKey:
+        """The journal's key of a root, made on first use."""
+        with self._lock, transaction(self._db) as db:
+            db.execute("INSERT OR IGNORE INTO root (policy, name) VALUES (?, ?)", (policy, name))
+            (number,) = db.execute("SELECT id FROM root WHERE policy = ? AND name = ?", (policy, name)).fetchone()
+        return self._roots.setdefault(number, RootKey(number, policy, name))
+
+    def device(self, root: RootId) -> int:
+        """The device a root was on when it was last scanned; 0 before the first scan."""
+        with self._lock:
+            return int(self._db.execute("SELECT device FROM root WHERE id = ?", (root,)).fetchone()[0])
+
+    def remember_device(self, root: RootId, device: int) -> None:
+        """Keeps the device of a root that was scanned whole."""
+        with self._lock, transaction(self._db) as db:
+            db.execute("UPDATE root SET device = ? WHERE id = ? AND device <> ?", (device, root, device))
+
+    def signatures(self, root: RootId, directory: RelPath) -> dict[bytes, bytes]:
+        """Name to stat signature for what is journalled directly in a directory. The root itself is the name `b""`."""
+        with self._lock:
+            rows = self._db.execute("SELECT name, signature FROM entry WHERE root = ? AND directory = ?", (root, directory))
+            return {row[0]: row[1] for row in rows}
+
+    def below(self, root: RootId, directory: RelPath) -> list[RelPath]:
+        """Every journalled path below a directory, at any depth."""
+        prefix = directory + b"/"
+        query = "SELECT directory, name FROM entry WHERE root = ? AND (directory = ? OR (directory >= ? AND directory < ?))"
+        with self._lock:
+            rows = self._db.execute(query, (root, directory, prefix, directory + b"0")).fetchall()
+        return [paths.join(RelPath(row[0]), row[1]) for row in rows]
+
+    # dirty paths
+
+    def mark_dirty(self, marks: Iterable[tuple[RootId, RelPath]]) -> None:
+        """Remembers that these paths need a look. Durable when it returns (S1)."""
+        with self._lock, transaction(self._db) as db:
+            db.executemany("INSERT OR IGNORE INTO dirty (root, path) VALUES (?, ?)", marks)
+        crash_point("S1")
+
+    def dirty(self) -> list[tuple[RootId, RelPath]]:
+        """All dirty paths, parents before what they hold."""
+        with self._lock:
+            rows = self._db.execute("SELECT root, path FROM dirty ORDER BY root, path").fetchall()
+        return [(row[0], RelPath(row[1])) for row in rows]
+
+    def n_dirty(self) -> int:
+        """How many paths wait for a look."""
+        with self._lock:
+            return int(self._db.execute("SELECT count(*) FROM dirty").fetchone()[0])
+
+    def note_unreadable(self, root: RootId, path: RelPath, reason: str) -> None:
+        """Sets a path aside with the reason it cannot be read; the next scan that finds it changed tries again."""
+        with self._lock, transaction(self._db) as db:
+            db.execute("DELETE FROM dirty WHERE root = ? AND path = ?", (root, path))
+            db.execute("INSERT OR REPLACE INTO unreadable (root, path, reason) VALUES (?, ?, ?)", (root, path, reason))
+
+    def unreadable(self) -> list[tuple[RootKey, RelPath, str]]:
+        """Paths that could not be read, each with the reason."""
+        with self._lock:
+            rows = self._db.execute("SELECT root, path, reason FROM unreadable ORDER BY root, path").fetchall()
+        return [(self._roots[row[0]], RelPath(row[1]), row[2]) for row in rows]
+
+    # versions
+
+    def record(self, observations: Sequence[Observation]) -> list[Delivery]:
+        """Writes what intake found: new versions with their deliveries, in one transaction (S3).
+
+        A path that is as it was only has its signature refreshed. An older version of the path that is still undelivered
+        and not pinned is SUPERSEDED: its bytes are gone. Gives the deliveries that are new.
+        """
+        with self._lock, transaction(self._db) as db:
+            made = [delivery for seen in observations if (delivery := self._record_one(db, seen))]
+        crash_point("S3")
+        return made
+
+    def _record_one(self, db: Connection, seen: Observation) -> Delivery | None:
+        directory, name = paths.parent(seen.path), paths.name(seen.path)
+        where = (seen.root, directory, name)
+        old = db.execute(
+            "SELECT v.* FROM entry e JOIN version v USING (seq) WHERE e.root = ? AND e.directory = ? AND e.name = ?", where
+        ).fetchone()
+        db.execute("DELETE FROM dirty WHERE root = ? AND path = ?", (seen.root, seen.path))
+        db.execute("DELETE FROM unreadable WHERE root = ? AND path = ?", (seen.root, seen.path))
+        attributes = attributes_to_bytes(seen.attributes)
+        if old is None and seen.kind is Kind.ABSENT:
+            return None
+        same = old is not None and (old["kind"], old["attributes"], old["digest"]) == (seen.kind, attributes, seen.digest)
+        # A superseded version was given up: if the path is as it was after all, only a new version brings it to B.
+        if same and State(old["state"]) is not State.SUPERSEDED:
+            db.execute("UPDATE entry SET signature = ? WHERE root = ? AND directory = ? AND name = ?", (seen.signature, *where))
+            return None
+        if old is not None and State(old["state"]) in UNDELIVERED and not old["pinned"]:
+            self._advance_one(db, old["seq"], State.SUPERSEDED, "")
+        seq = db.execute(
+            "INSERT INTO version (root, path, kind, attributes, digest, size, observed_ns, role, state, pinned)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                *(seen.root, seen.path, seen.kind, attributes, seen.digest, seen.size, seen.observed_ns, seen.role),
+                *(step(State.IDENTIFIED, State.QUEUED), seen.pinned),
+            ),
+        ).lastrowid
+        if seen.kind is Kind.ABSENT:
+            db.execute("DELETE FROM entry WHERE root = ? AND directory = ? AND name = ?", where)
+        else:
+            db.execute(
+                "INSERT OR REPLACE INTO entry (root, directory, name, signature, seq) VALUES (?, ?, ?, ?, ?)",
+                (*where, seen.signature, seq),
+            )
+        return self._delivery(db.execute("SELECT * FROM version WHERE seq = ?", (seq,)).fetchone())
+
+    def queued(self, *, after_seq: int, limit: int) -> list[Delivery]:
+        """The next QUEUED deliveries in the order in which they were seen."""
+        query = "SELECT * FROM version WHERE state = ? AND seq > ? ORDER BY seq LIMIT ?"
+        with self._lock:
+            return [self._delivery(row) for row in self._db.execute(query, (State.QUEUED, after_seq, limit)).fetchall()]
+
+    def advance(self, steps: Sequence[tuple[int, State, str]], *, durable: Iterable[Digest] = ()) -> None:
+        """Moves deliveries (seq, new state, reason) and notes contents that B now holds, in one transaction (S4).
+
+        Errors: IllegalTransition; nothing of the batch is written then.
+        """
+        with self._lock, transaction(self._db) as db:
+            for seq, state, reason in steps:
+                self._advance_one(db, seq, state, reason)
+            db.executemany("INSERT OR IGNORE INTO durable_content (digest) VALUES (?)", [(d,) for d in durable])
+        crash_point("S4")
+
+    def _advance_one(self, db: Connection, seq: int, state: State, reason: str) -> None:
+        row = db.execute("SELECT state FROM version WHERE seq = ?", (seq,)).fetchone()
+        if row is None:
+            return  # renumbered meanwhile: the version goes on under its new number
+        db.execute("UPDATE version SET state = ?, reason = ? WHERE seq = ?", (step(State(row[0]), state), reason, seq))
+
+    def durable_among(self, digests: Sequence[Digest]) -> set[Digest]:
+        """Those of the contents that the destination is known to hold."""
+        with self._lock:
+            query = "SELECT 1 FROM durable_content WHERE digest = ?"
+            return {d for d in digests if self._db.execute(query, (d,)).fetchone()}
+
+    def forget_durable(self, digest: Digest) -> None:
+        """The destination says that it does not hold this content after all."""
+        with self._lock, transaction(self._db) as db:
+            db.execute("DELETE FROM durable_content WHERE digest = ?", (digest,))
+
+    def known(self, digest: Digest) -> bool:
+        """Whether any version had this content before."""
+        with self._lock:
+            return self._db.execute("SELECT 1 FROM version WHERE digest = ? LIMIT 1", (digest,)).fetchone() is not None
+
+    # numbering
+
+    def number_from(self, last_seq: int) -> None:
+        """Makes every later version's sequence greater than one the destination knows: a lost journal reuses no number."""
+        with self._lock, transaction(self._db) as db:
+            row = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'version'").fetchone()
+            if row is None:
+                db.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('version', ?)", (last_seq,))
+            elif row[0] < last_seq:
+                db.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = 'version'", (last_seq,))
+
+    def renumber(self, seq: int) -> None:
+        """Gives an undelivered version a fresh number: the destination knows another version under the old one."""
+        with self._lock, transaction(self._db) as db:
+            columns = "root, path, kind, attributes, digest, size, observed_ns, role, state, reason, pinned"
+            new = db.execute(f"INSERT INTO version ({columns}) SELECT {columns} FROM version WHERE seq = ?", (seq,)).lastrowid
+            db.execute("UPDATE entry SET seq = ? WHERE seq = ?", (new, seq))
+            db.execute("DELETE FROM version WHERE seq = ?", (seq,))
+
+    # what status shows
+
+    def counts(self) -> dict[str, int]:
+        """Versions by state."""
+        with self._lock:
+            return dict(self._db.execute("SELECT state, count(*) FROM version GROUP BY state").fetchall())
+
+    def backlog(self) -> tuple[int, int]:
+        """Logical bytes without a receipt, and when the oldest of them was observed (ns; 0 where there is none)."""
+        query = "SELECT coalesce(sum(size), 0), coalesce(min(observed_ns), 0) FROM version WHERE state IN (?, ?)"
+        with self._lock:
+            row = self._db.execute(query, UNDELIVERED).fetchone()
+        return int(row[0]), int(row[1])
+
+    def quarantined(self) -> list[tuple[Version, str]]:
+        """Refused versions with the destination's reason."""
+        with self._lock:
+            rows = self._db.execute("SELECT * FROM version WHERE state = ? ORDER BY seq", (State.QUARANTINED,)).fetchall()
+        return [(self._delivery(row).version, row["reason"]) for row in rows]
+
+    def needs_pin(self, digest: Digest) -> bool:
+        """Whether an undelivered version still reads its bytes from the pin."""
+        query = "SELECT 1 FROM version WHERE digest = ? AND pinned AND state IN (?, ?) LIMIT 1"
+        with self._lock:
+            return self._db.execute(query, (digest, *UNDELIVERED)).fetchone() is not None
+
+    def pinned(self) -> set[Digest]:
+        """Contents that an undelivered version keeps pinned."""
+        query = "SELECT DISTINCT digest FROM version WHERE pinned AND state IN (?, ?)"
+        with self._lock:
+            return {Digest(row[0]) for row in self._db.execute(query, UNDELIVERED)}
+
+    def meta(self, key: str) -> str:
+        """A remembered word; empty where it was never set."""
+        with self._lock:
+            row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return str(row[0]) if row else ""
+
+    def set_meta(self, key: str, value: str) -> None:
+        """Remembers a word under a key."""
+        with self._lock, transaction(self._db) as db:
+            db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (key, value))
+
+    def _delivery(self, row: Row) -> Delivery:
+        root = self._roots[row["root"]]
+        version = Version(
+            id=VersionId(self._agent, row["seq"]),
+            policy=root.policy,
+            root=root.name,
+            path=RelPath(row["path"]),
+            kind=Kind(row["kind"]),
+            attributes=attributes_from_bytes(row["attributes"]),
+            observed_ns=row["observed_ns"],
+            digest=Digest(row["digest"]) if row["digest"] is not None else None,
+            size=row["size"],
+            role=Role(row["role"]),
+        )
+        return Delivery(version, root.id, bool(row["pinned"]))

@@ -1,0 +1,103 @@
+"""The connection to the destination: dialling, checking who answers, agreeing on a protocol, and mapping what goes wrong.
+
+    1. The server name: the configured one; else the one that answered first, asked for by a bare TLS handshake that
+       checks our authority and the role, and remembered in the journal. From then on only that name is taken.
+    2. A gRPC channel with our certificate, which checks the name again.
+    3. Hello: protocol numbers, limits, and the highest sequence the destination knows of us.
+
+A connection lives as long as one `connected` block; whoever uses it dials again after any error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from importlib.metadata import version
+
+import grpc
+import grpc.aio
+
+from common.errors import PeerError, TransientError
+from common.model import Limits
+from common.pb import replication_pb2 as pb
+from common.pb.replication_pb2_grpc import ReplicationStub
+from common.tls import PeerRole, TlsFiles, channel_credentials
+from common.wire.replication import PROTOCOLS, limits_from_pb
+from common.wire.status import error_of
+from common.wire.transport import CHANNEL_OPTIONS
+
+HELLO_S = 20.0
+SOFTWARE = f"smarter/{version('smarter')}"
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A destination that answered Hello."""
+
+    stub: ReplicationStub
+    address: str
+    agent: str
+    last_seq: int
+    limits: Limits
+    codings: frozenset[str]
+
+
+@contextlib.asynccontextmanager
+async def connected(address: str, files: TlsFiles, *, server_name: str) -> AsyncIterator[Connection]:
+    """A connection to the destination for the length of the block.
+
+    Errors: TransientError where nobody answers; PeerError where certificates, names or protocols do not fit;
+    ConfigError where our own files cannot be used.
+    """
+    options = [*CHANNEL_OPTIONS, ("grpc.ssl_target_name_override", server_name)]
+    channel = grpc.aio.secure_channel(address, channel_credentials(files), options=options)
+    try:
+        stub = ReplicationStub(channel)
+        hello = pb.HelloRequest(protocols=PROTOCOLS, software=SOFTWARE)
+        try:
+            reply: pb.HelloReply = await stub.Hello(hello, timeout=HELLO_S)  # type: ignore[misc]  # the stub of an aio channel
+        except grpc.aio.AioRpcError as error:
+            if error.code() is grpc.StatusCode.FAILED_PRECONDITION:
+                raise PeerError(f"{address}: {error.details()}") from error
+            raise error_of(error, peer=address) from error
+        if reply.protocol not in PROTOCOLS:
+            raise PeerError(f"{address}: speaks protocol {reply.protocol}, this program {', '.join(map(str, PROTOCOLS))}")
+        try:
+            limits = limits_from_pb(reply.limits)
+        except ValueError as error:
+            raise PeerError(f"{address}: {error}") from error
+        yield Connection(stub, address, reply.agent, reply.last_seq, limits, frozenset(reply.codings))
+    finally:
+        await channel.close()
+
+
+async def ask_name(address: str, files: TlsFiles) -> str:
+    """The name in the certificate of whoever answers at an address, if our authority made it for a destination.
+
+    Errors: TransientError where nobody answers; PeerError where the certificate is not a destination's of ours.
+    """
+    return await asyncio.to_thread(_ask_name, address, files)
+
+
+def _ask_name(address: str, files: TlsFiles) -> str:
+    host, _, port = address.rpartition(":")
+    context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=str(files.ca))
+    context.check_hostname = False  # the name is what we are asking for
+    context.load_cert_chain(files.cert, files.key)
+    context.set_alpn_protocols(["h2"])
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), HELLO_S) as raw, context.wrap_socket(raw) as tls:
+            certificate = tls.getpeercert() or {}
+    except ssl.SSLError as error:
+        raise PeerError(f"{address}: TLS handshake refused: {error.reason or error}") from error
+    except OSError as error:
+        raise TransientError(f"{address}: {error.strerror or error}") from error
+    prefix = f"smarter://{PeerRole.DESTINATION}/"
+    for kind, value in certificate.get("subjectAltName", ()):  # type: ignore[misc]  # typeshed's union is wider than this field
+        if kind == "URI" and str(value).startswith(prefix):
+            return str(value).removeprefix(prefix)
+    raise PeerError(f"{address}: the certificate is not a destination's")

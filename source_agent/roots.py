@@ -1,0 +1,34 @@
+"""A watched directory with the rules of its policy, as every step of the source uses it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from common import paths
+from common.paths import RelPath
+from source_agent.journal import RootId, RootKey
+from source_agent.pins import PinMode
+from source_agent.rules import Rules
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """One root: where it is, its journal key, and what its policy says."""
+
+    key: RootKey
+    folder: Path
+    rules: Rules
+    settle_s: float = 0.5
+    rescan_s: float = 3600.0
+    pin: PinMode = PinMode.REFLINK
+    max_file_bytes: int | None = None
+
+    @property
+    def id(self) -> RootId:
+        """The journal's number of this root."""
+        return self.key.id
+
+    def show(self, path: RelPath) -> str:
+        """A path of this root for people: the folder as the operator wrote it, then the rest."""
+        return f"{self.folder}/{paths.show(path)}" if path else str(self.folder)

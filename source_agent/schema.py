@@ -1,0 +1,58 @@
+"""The journal's schema as a list of upgrades; number n takes a file from schema n to n + 1. Never edit one: append."""
+
+from __future__ import annotations
+
+UPGRADES = (
+    """
+    -- the watched directories; the device tells an unmounted root from an emptied one
+    CREATE TABLE root (
+        id      INTEGER PRIMARY KEY,
+        policy  TEXT NOT NULL,
+        name    TEXT NOT NULL,
+        device  INTEGER NOT NULL DEFAULT 0,
+        UNIQUE (policy, name)
+    );
+    -- every version ever seen here, and its delivery's state
+    CREATE TABLE version (
+        seq         INTEGER PRIMARY KEY AUTOINCREMENT,
+        root        INTEGER NOT NULL REFERENCES root (id),
+        path        BLOB NOT NULL,
+        kind        TEXT NOT NULL,
+        attributes  BLOB NOT NULL,
+        digest      BLOB,
+        size        INTEGER NOT NULL,
+        observed_ns INTEGER NOT NULL,
+        role        TEXT NOT NULL,
+        state       TEXT NOT NULL,
+        reason      TEXT NOT NULL DEFAULT '',
+        pinned      INTEGER NOT NULL DEFAULT 0
+    );
+    CREATE INDEX version_undelivered ON version (state, seq) WHERE state <> 'replicated';
+    CREATE INDEX version_by_digest ON version (digest) WHERE digest IS NOT NULL;
+    -- what stands at each path, as far as journalled: what a rescan compares with
+    CREATE TABLE entry (
+        root      INTEGER NOT NULL REFERENCES root (id),
+        directory BLOB NOT NULL,
+        name      BLOB NOT NULL,
+        signature BLOB NOT NULL,  -- packed stat fields; empty where the file may have changed since in the same clock tick
+        seq       INTEGER NOT NULL REFERENCES version (seq),
+        PRIMARY KEY (root, directory, name)
+    ) WITHOUT ROWID;
+    -- paths that need a look
+    CREATE TABLE dirty (
+        root      INTEGER NOT NULL REFERENCES root (id),
+        path      BLOB NOT NULL,
+        PRIMARY KEY (root, path)
+    ) WITHOUT ROWID;
+    -- paths that could not be read, with the reason, until they can
+    CREATE TABLE unreadable (
+        root      INTEGER NOT NULL REFERENCES root (id),
+        path      BLOB NOT NULL,
+        reason    TEXT NOT NULL,
+        PRIMARY KEY (root, path)
+    ) WITHOUT ROWID;
+    -- contents that the destination gave a receipt for
+    CREATE TABLE durable_content (digest BLOB PRIMARY KEY) WITHOUT ROWID;
+    CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID
+    """,
+)

@@ -1,0 +1,317 @@
+"""Delivers what the journal has QUEUED over one connection: offers, plans, uploads, records, receipts, all in flight at once.
+
+    1. Feed: take the next deliveries from the journal. No content, or one that B is known to hold: record. Else: offer.
+    2. Plan: `have` means record; `send whole` means code it and upload it. Of several versions with one content, the first
+       carries it and the others follow with a record.
+    3. Receipt: the only ground on which a delivery is journalled REPLICATED (S4); then its pin may go (S5).
+
+Everything here is forgotten when the connection ends: the journal still says QUEUED, and doing a step twice is harmless.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc.aio
+
+from common.clock import Clock
+from common.errors import ContentError, SmarterError
+from common.ids import Digest
+from common.metrics import FALLBACKS
+from common.model import Have, Plan, Receipt, Refusal, RefusalCode, SendWhole, Stored
+from common.wire.status import error_of
+from source_agent.batches import exchange_offers, exchange_records
+from source_agent.journal import Delivery, Journal, RootId
+from source_agent.link import Connection
+from source_agent.pins import Pins
+from source_agent.scheduler import Lane, in_order, lane_of, weight
+from source_agent.spool import RAW, Parcel, Spool, content_of
+from source_agent.states import State
+from source_agent.tally import Tally
+from source_agent.uploads import Consignment, UploadStream
+
+FEED = 512
+MOST_IN_FLIGHT = 4096
+LANE_DEPTH = 8
+HOLD_S = 15.0
+MOST_RESTARTS = 3
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How a delivery ended, on its way into the journal."""
+
+    delivery: Delivery
+    state: State
+    reason: str = ""
+    uploaded: bool = False
+
+
+@dataclass(slots=True)
+class Tools:
+    """What every connection's sender works with."""
+
+    journal: Journal
+    spool: Spool
+    pins: Pins
+    tally: Tally
+    clock: Clock
+    redirty: Callable[[RootId, bytes], Awaitable[None]]
+    """Has a path looked at again: its file is not what its version says."""
+    coders: int
+    room_bytes: int
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the journal may have something new to deliver."""
+
+
+class Sender:
+    """One connection's deliveries in flight."""
+
+    def __init__(self, tools: Tools, connection: Connection) -> None:
+        """Nothing happens before `run`."""
+        self._tools, self._connection = tools, connection
+        self._in_flight: dict[int, Delivery] = {}
+        self._weight = 0
+        self._carrying: dict[Digest, deque[Delivery]] = {}
+        """The deliveries of each content on its way: the first brings the bytes, the others follow with a record."""
+        self._offers: asyncio.Queue[Delivery] = asyncio.Queue()
+        self._records: asyncio.Queue[Delivery] = asyncio.Queue()
+        self._to_code: asyncio.Queue[Consignment] = asyncio.Queue()
+        self._lanes: dict[Lane, asyncio.Queue[tuple[Consignment, Parcel]]] = {lane: asyncio.Queue(LANE_DEPTH) for lane in Lane}
+        self._outcomes: list[Outcome] = []
+        self._ended = asyncio.Event()
+        self._room = asyncio.Event()
+
+    async def run(self, *, finished: Callable[[], bool]) -> None:
+        """Delivers until everything has its receipt and `finished()` says that nothing more will come.
+
+        Errors: TransientError, PeerError when the connection ends; DatabaseError.
+        """
+        await asyncio.to_thread(self._tools.journal.number_from, self._connection.last_seq)
+        stub = self._connection.stub
+        streams = {lane: stub.Upload() for lane in Lane}
+        offering, recording = stub.Offer(), stub.Record()
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._group = group
+                jobs = [self._flush(), *(self._code() for _ in range(self._tools.coders))]
+                limits, tally = self._connection.limits, self._tools.tally
+                jobs += exchange_offers(offering, self._offers, self._planned, limits=limits, tally=tally)
+                jobs += exchange_records(recording, self._records, self._recorded, limits=limits, tally=tally)
+                for lane, call in streams.items():
+                    stream = UploadStream(call, spool=self._tools.spool, limits=limits, tally=tally)  # type: ignore[arg-type]
+                    jobs += [self._upload(stream, self._lanes[lane]), self._receive(stream)]
+                tasks = [group.create_task(self._mapped(job)) for job in jobs]
+                await self._feed(finished)
+                for task in tasks:
+                    task.cancel()
+        except BaseExceptionGroup as several:
+            raise _first(several) from several
+        finally:
+            for call in (*streams.values(), offering, recording):
+                call.cancel()
+            await asyncio.to_thread(self._journal_outcomes)
+
+    async def _mapped(self, job: Coroutine[Any, Any, None]) -> None:
+        try:
+            await job
+        except grpc.aio.AioRpcError as error:
+            raise error_of(error, peer=self._connection.address) from error
+
+    # 1. feed
+
+    async def _feed(self, finished: Callable[[], bool]) -> None:
+        tools, cursor = self._tools, 0
+        while True:
+            tools.wake.clear()
+            done = finished()
+            batch = await asyncio.to_thread(tools.journal.queued, after_seq=cursor, limit=FEED)
+            if not batch:
+                if done and not self._in_flight:
+                    return
+                await tools.wake.wait()
+                continue
+            cursor = batch[-1].version.id.seq
+            digests = [d.version.digest for d in batch if d.version.digest is not None]
+            held = await asyncio.to_thread(tools.journal.durable_among, digests)
+            for delivery in in_order(batch):
+                self._in_flight[delivery.version.id.seq] = delivery
+                self._weight += weight(delivery)
+                self._route(delivery, is_held=delivery.version.digest is None or delivery.version.digest in held)
+            while self._weight > tools.room_bytes or len(self._in_flight) > MOST_IN_FLIGHT:
+                self._room.clear()
+                await self._room.wait()
+
+    def _route(self, delivery: Delivery, *, is_held: bool) -> None:
+        if is_held:
+            self._records.put_nowait(delivery)
+            return
+        followers = self._carrying.setdefault(content_of(delivery), deque())
+        followers.append(delivery)
+        if len(followers) == 1:
+            self._offers.put_nowait(delivery)
+
+    # 2. plan, code, upload
+
+    async def _planned(self, plan: Plan) -> None:
+        carried = self._carrying.get(plan.digest)
+        if not carried:
+            return  # an answer to an offer that is settled by now
+        match plan.answer:
+            case Have():
+                self._tools.tally.went_forward()
+                self._follow(plan.digest)
+            case SendWhole(staged):
+                self._to_code.put_nowait(Consignment(carried[0], staged))
+            case Refusal() as refusal:
+                await self._refused(carried.popleft(), refusal, carried)
+
+    async def _code(self) -> None:
+        while True:
+            consignment = await self._to_code.get()
+            delivery = consignment.delivery
+            try:
+                parcel = await self._tools.spool.prepare(delivery, raw=consignment.raw)
+                if parcel.coding not in self._connection.codings:
+                    parcel = await self._tools.spool.prepare(delivery, raw=True)
+            except ContentError:
+                await self._lost(delivery)
+                continue
+            await self._lanes[lane_of(delivery)].put((consignment, parcel))
+
+    async def _upload(self, stream: UploadStream, lane: asyncio.Queue[tuple[Consignment, Parcel]]) -> None:
+        while True:
+            consignment, parcel = await lane.get()
+            try:
+                await stream.send(consignment, parcel)
+            except ContentError:
+                await self._lost(consignment.delivery)
+
+    # 3. receipts
+
+    async def _receive(self, stream: UploadStream) -> None:
+        async for consignment, parcel, receipt in stream.receipts():
+            delivery, digest = consignment.delivery, content_of(consignment.delivery)
+            match receipt.outcome:
+                case Stored():
+                    self._carrying[digest].popleft()
+                    self._end(Outcome(delivery, State.REPLICATED, uploaded=True))
+                    self._follow(digest)
+                case Refusal(RefusalCode.PROOF_FAILED) if parcel.coding != RAW:
+                    FALLBACKS.labels(parcel.coding, "proof_failed").inc()
+                    self._to_code.put_nowait(Consignment(delivery, raw=True))
+                case Refusal(RefusalCode.RESTART) if consignment.restarts < MOST_RESTARTS:
+                    again = Consignment(delivery, raw=consignment.raw, restarts=consignment.restarts + 1)
+                    self._to_code.put_nowait(again)
+                case Refusal(RefusalCode.PROOF_FAILED | RefusalCode.ABORTED):
+                    await self._lost(delivery)
+                case Refusal() as refusal:
+                    carried = self._carrying[digest]
+                    await self._refused(carried.popleft(), refusal, carried)
+
+    async def _recorded(self, receipt: Receipt) -> None:
+        delivery = self._in_flight.get(receipt.seq)
+        if delivery is None:
+            return
+        match receipt.outcome:
+            case Stored():
+                self._end(Outcome(delivery, State.REPLICATED))
+            case Refusal(RefusalCode.NEED_CONTENT):
+                await asyncio.to_thread(self._tools.journal.forget_durable, content_of(delivery))
+                self._route(delivery, is_held=False)
+            case Refusal() as refusal:
+                await self._refused(delivery, refusal, deque())
+
+    async def _refused(self, delivery: Delivery, refusal: Refusal, followers: deque[Delivery]) -> None:
+        """What becomes of a delivery that the destination will not take as it is, and of those that waited behind it."""
+        if refusal.code is RefusalCode.NO_SPACE:
+            self._tools.tally.problem = f"{self._connection.agent}: {refusal.reason or 'the destination is full'}"
+            self._group.create_task(self._try_later(delivery))
+        elif refusal.code is RefusalCode.CONFLICT:
+            await asyncio.to_thread(self._tools.journal.renumber, delivery.version.id.seq)
+            self._leave(delivery)
+        else:
+            reason = f"{refusal.code.name.lower()}: {refusal.reason}"
+            self._tools.tally.refused.append((delivery.version, reason))
+            self._end(Outcome(delivery, State.QUARANTINED, reason))
+        digest = delivery.version.digest
+        if followers:
+            self._offers.put_nowait(followers[0])
+        elif digest is not None:
+            self._carrying.pop(digest, None)
+
+    async def _try_later(self, delivery: Delivery) -> None:
+        await self._tools.clock.sleep(HOLD_S)
+        self._route(delivery, is_held=delivery.version.digest is None)
+
+    async def _lost(self, delivery: Delivery) -> None:
+        """The file is not what its version says: another look finds out what it is now; whoever shares the content goes on."""
+        digest = content_of(delivery)
+        self._tools.spool.discard(digest)
+        self._tools.pins.unpin(digest)
+        await self._tools.redirty(delivery.root, delivery.version.path)
+        followers = self._carrying[digest]
+        followers.popleft()
+        self._end(Outcome(delivery, State.SUPERSEDED, "changed before it was sent"))
+        if followers:
+            self._to_code.put_nowait(Consignment(followers[0]))
+        else:
+            del self._carrying[digest]
+
+    def _follow(self, digest: Digest) -> None:
+        """The destination holds a content: the versions that still need it are recorded."""
+        for delivery in self._carrying.pop(digest):
+            self._records.put_nowait(delivery)
+
+    # the journal
+
+    def _end(self, outcome: Outcome) -> None:
+        if outcome.state is State.REPLICATED:
+            self._tools.tally.went_forward()
+        self._outcomes.append(outcome)
+        self._ended.set()
+
+    async def _flush(self) -> None:
+        while True:
+            await self._ended.wait()
+            self._ended.clear()
+            await asyncio.to_thread(self._journal_outcomes)
+            self._room.set()
+            self._tools.wake.set()
+
+    def _journal_outcomes(self) -> None:
+        """Writes what ended, as one transaction, and lets go of what that delivery needed. Blocking."""
+        batch, self._outcomes = self._outcomes, []
+        if not batch:
+            return
+        journal = self._tools.journal
+        steps = [(o.delivery.version.id.seq, o.state, o.reason) for o in batch]
+        durable = {content_of(o.delivery) for o in batch if o.state is State.REPLICATED and o.delivery.version.digest}
+        journal.advance(steps, durable=durable)
+        for outcome in batch:
+            delivery, digest = outcome.delivery, outcome.delivery.version.digest
+            if outcome.state is State.REPLICATED:
+                self._tools.tally.delivered(delivery.version, uploaded=outcome.uploaded)
+            if digest is not None and outcome.uploaded:
+                self._tools.spool.discard(digest)
+            if digest is not None and delivery.pinned and not journal.needs_pin(digest):
+                self._tools.pins.unpin(digest)
+            self._leave(delivery)
+
+    def _leave(self, delivery: Delivery) -> None:
+        if self._in_flight.pop(delivery.version.id.seq, None) is not None:
+            self._weight -= weight(delivery)
+        self._room.set()
+
+
+def _first(several: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The one error to report of several tasks: ours before foreign ones, whatever the nesting."""
+    ours, others = several.split(SmarterError)
+    error: BaseException = ours or others or several
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -1,0 +1,84 @@
+"""One upload stream: contents as frames one after another, receipts as they come.
+
+    1. Begin, with the version that the content belongs to; from the destination's staged bytes on, if they are ours.
+    2. Data frames of at most `frame_bytes`.
+    3. End with the digest of all coded bytes; or Abort, where a live file turned out to have changed.
+
+The sender does not wait for a receipt before the next Begin. A cut leaves staged bytes at the destination and nothing here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import grpc.aio
+
+from common.errors import TransientError
+from common.metrics import RESUMED_BYTES
+from common.model import Abort, Begin, Data, End, Frame, Limits, Receipt, Staged
+from common.pb import replication_pb2 as pb
+from common.wire.replication import frame_to_pb, receipt_from_pb
+from source_agent.journal import Delivery
+from source_agent.spool import Parcel, Spool
+from source_agent.tally import Tally
+
+UploadCall = grpc.aio.StreamStreamCall[pb.Frame, pb.Receipt]
+
+
+@dataclass(slots=True)
+class Consignment:
+    """A content on its way, on behalf of one delivery."""
+
+    delivery: Delivery
+    staged: Staged | None = None
+    raw: bool = False
+    """Send it uncoded: the destination could not prove the coded form."""
+    restarts: int = 0
+
+
+class UploadStream:
+    """Frames out, receipts in, over one call."""
+
+    def __init__(self, call: UploadCall, *, spool: Spool, limits: Limits, tally: Tally) -> None:
+        """The call is the caller's to cancel."""
+        self._call, self._spool, self._limits, self._tally = call, spool, limits, tally
+        self._awaiting: dict[int, tuple[Consignment, Parcel]] = {}
+
+    async def send(self, consignment: Consignment, parcel: Parcel) -> None:
+        """Sends one content. Errors: Changed before anything was sent; AioRpcError when the link breaks."""
+        delivery = consignment.delivery
+        reading = self._spool.read(delivery, parcel)
+        try:
+            staged = consignment.staged
+            if staged is not None and staged.coding == parcel.coding:
+                if await asyncio.to_thread(reading.skip, staged.n_bytes, staged.prefix_digest):
+                    RESUMED_BYTES.inc(staged.n_bytes)
+            self._awaiting[delivery.version.id.seq] = (consignment, parcel)
+            await self._write(Begin(delivery.version, parcel.coding, parcel.coded_bytes, reading.offset))
+            offset = reading.offset
+            while piece := await asyncio.to_thread(reading.piece):
+                for start in range(0, len(piece), self._limits.frame_bytes):
+                    part = piece[start : start + self._limits.frame_bytes]
+                    await self._write(Data(offset, part))
+                    offset += len(part)
+            await self._write(End(parcel.coded_digest) if reading.is_whole() else Abort())
+        finally:
+            reading.close()
+
+    async def receipts(self) -> AsyncIterator[tuple[Consignment, Parcel, Receipt]]:
+        """Every receipt with what it answers. Errors: TransientError where the stream ends or names what was not sent."""
+        async for message in self._call:
+            try:
+                receipt = receipt_from_pb(message)
+                consignment, parcel = self._awaiting.pop(receipt.seq)
+            except (ValueError, KeyError) as error:
+                raise TransientError(f"the destination sent a receipt that answers nothing: {error}") from error
+            yield consignment, parcel, receipt
+        raise TransientError("the destination ended the upload stream")
+
+    async def _write(self, frame: Frame) -> None:
+        message = frame_to_pb(frame)
+        await self._call.write(message)
+        self._tally.sent("whole" if isinstance(frame, Data) else "other", message.ByteSize())
