@@ -10,7 +10,6 @@ several files one after another; what does not fit together yet is not taken, an
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -23,13 +22,14 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
+from common import logs
 from common.clock import Clock, SystemClock
 from common.errors import ConfigError, PeerError
 from common.ids import agent_name
 
 URI_SCHEME = "smarter"
 _URI_PROPERTY = "peer_uri"
-_log = logging.getLogger(__name__)
+_log = logs.get("tls")
 
 
 class PeerRole(StrEnum):
@@ -104,8 +104,11 @@ def server_credentials(files: TlsFiles) -> grpc.ServerCredentials:
     Errors: ConfigError as `own_identity`, now; later, unusable files are logged once and the former ones stay in use.
     """
     fetch = _Reloading(files)
-    # The stub leaves out None, which grpc documents as "no change".
-    return grpc.dynamic_ssl_server_credentials(_configuration(_load(files)), fetch, True)  # type: ignore[arg-type]
+    return grpc.dynamic_ssl_server_credentials(
+        _configuration(_load(files)),
+        fetch,  # type: ignore[arg-type] # the stub leaves out None, which grpc documents as "no change"
+        require_client_authentication=True,
+    )
 
 
 def peer_identity(auth_context: Mapping[str, Iterable[bytes]]) -> PeerIdentity:
@@ -133,9 +136,9 @@ class _Reloading:
         try:
             configuration = _configuration(_load(self._files))
         except ConfigError as error:
-            _log.warning("tls_reload_refused: the former certificate stays in use: %s", error)
+            _log.warning("certificate_refused", problems=error.problems, kept="the former certificate")
             return None
-        _log.info("tls_reloaded: %s", self._files.cert)
+        _log.info("certificate_reloaded", cert=str(self._files.cert))
         return configuration
 
 
@@ -208,8 +211,7 @@ def _identity(uris: list[str]) -> PeerIdentity:
         raise PeerError(
             f"the certificate carries {len(uris) or 'no'} identities of the form {URI_SCHEME}://ROLE/NAME; one is needed"
         )
-    scheme, _, rest = uris[0].partition("://")
-    role, _, name = rest.partition("/")
+    role, _, name = uris[0].partition("://")[2].partition("/")
     try:
         return PeerIdentity(PeerRole(role), agent_name(name))
     except ValueError as error:
