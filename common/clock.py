@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import time
 from typing import Protocol
 
@@ -43,8 +44,6 @@ def monotonic_s() -> float:
 
 def cpu_s() -> float:
     """CPU seconds that this process and its ended children have used."""
-    import resource
-
     own = resource.getrusage(resource.RUSAGE_SELF)
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
     return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime

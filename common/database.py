@@ -47,7 +47,9 @@ def open_database(path: Path, upgrades: Sequence[str]) -> Connection:
 def _upgrade(connection: Connection, path: Path, upgrades: Sequence[str]) -> None:
     (number,) = connection.execute("PRAGMA user_version").fetchone()
     if number > len(upgrades):
-        raise SchemaTooNew(f"{path}: written by a newer version of this program (schema {number}, this one knows {len(upgrades)})")
+        raise SchemaTooNew(
+            f"{path}: written by a newer version of this program (schema {number}, this one knows {len(upgrades)})"
+        )
     for n, script in enumerate(upgrades[number:], start=number):
         with transaction(connection):
             for statement in script.split(";"):

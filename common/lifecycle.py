@@ -1,5 +1,4 @@
-"""How a daemon starts, is told to stop, and tells systemd about it; and the lock that keeps a second one out of its state.
-"""
+"""How a daemon starts, is told to stop, and tells systemd about it; and the lock that keeps a second one out of its state."""
 
 from __future__ import annotations
 

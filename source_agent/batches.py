@@ -26,7 +26,7 @@ Jobs = list[Coroutine[Any, Any, None]]
 
 
 def exchange_offers(
-    call: Any,  # noqa: ANN401 - the aio stub's call type has no public generic form
+    call: Any,
     waiting: asyncio.Queue[Delivery],
     answer: Callable[[Plan], Awaitable[None]],
     *,
@@ -42,7 +42,7 @@ def exchange_offers(
 
 
 def exchange_records(
-    call: Any,  # noqa: ANN401 - as above
+    call: Any,
     waiting: asyncio.Queue[Delivery],
     answer: Callable[[Receipt], Awaitable[None]],
     *,

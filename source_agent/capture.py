@@ -11,7 +11,6 @@ import os
 import pwd
 import stat
 import struct
-from collections.abc import Callable
 from functools import lru_cache
 
 from blake3 import blake3
@@ -99,18 +98,17 @@ def _inode_key(device: int, inode: int) -> int:
     return key or 1
 
 
-def _name_by(lookup: Callable[[int], tuple[str, ...]], number: int) -> str:
+@lru_cache(maxsize=1024)
+def _user(uid: int) -> str:
     try:
-        return lookup(number)[0]
+        return pwd.getpwuid(uid).pw_name
     except KeyError:
         return ""
 
 
 @lru_cache(maxsize=1024)
-def _user(uid: int) -> str:
-    return _name_by(pwd.getpwuid, uid)
-
-
-@lru_cache(maxsize=1024)
 def _group(gid: int) -> str:
-    return _name_by(grp.getgrgid, gid)
+    try:
+        return grp.getgrgid(gid).gr_name
+    except KeyError:
+        return ""

@@ -157,16 +157,17 @@ class Intake:
             if not stat.S_ISREG(before.st_mode):
                 raise Restless  # replaced by something else since it was looked at
             hasher = blake3()
-            head = b""
+            head, n_bytes = b"", 0
             while piece := os.read(fd, READ_BYTES):
                 head = head or piece[:64]
                 hasher.update(piece)
+                n_bytes += len(piece)
             digest = Digest(hasher.digest())
             had_pin = self._pins.holds(digest)
             pinned = self._pins.pin(fd, digest, root.pin)
             after = os.fstat(fd)
             found = attributes(after, xattrs=_xattrs(fd))
-            if signature(before) == signature(after) and hasher.count == after.st_size:
+            if signature(before) == signature(after) and n_bytes == after.st_size:
                 seen = self._observe(root, path, after, found)
                 return replace(seen, digest=digest, role=role_of(head), pinned=pinned)
             if pinned and not had_pin:

@@ -240,8 +240,12 @@ class Journal:
     def renumber(self, seq: int) -> None:
         """Gives an undelivered version a fresh number: the destination knows another version under the old one."""
         with self._lock, transaction(self._db) as db:
-            columns = "root, path, kind, attributes, digest, size, observed_ns, role, state, reason, pinned"
-            new = db.execute(f"INSERT INTO version ({columns}) SELECT {columns} FROM version WHERE seq = ?", (seq,)).lastrowid
+            new = db.execute(
+                "INSERT INTO version (root, path, kind, attributes, digest, size, observed_ns, role, state, reason, pinned)"
+                " SELECT root, path, kind, attributes, digest, size, observed_ns, role, state, reason, pinned"
+                " FROM version WHERE seq = ?",
+                (seq,),
+            ).lastrowid
             db.execute("UPDATE entry SET seq = ? WHERE seq = ?", (new, seq))
             db.execute("DELETE FROM version WHERE seq = ?", (seq,))
 

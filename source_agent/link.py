@@ -17,6 +17,7 @@ import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from importlib.metadata import version
+from typing import TYPE_CHECKING, cast
 
 import grpc
 import grpc.aio
@@ -30,6 +31,9 @@ from common.wire.replication import PROTOCOLS, limits_from_pb
 from common.wire.status import error_of
 from common.wire.transport import CHANNEL_OPTIONS
 
+if TYPE_CHECKING:  # the name exists for type checkers only: at run time the stub is one class
+    from common.pb.replication_pb2_grpc import ReplicationAsyncStub
+
 HELLO_S = 20.0
 SOFTWARE = f"smarter/{version('smarter')}"
 
@@ -38,7 +42,7 @@ SOFTWARE = f"smarter/{version('smarter')}"
 class Connection:
     """A destination that answered Hello."""
 
-    stub: ReplicationStub
+    stub: ReplicationAsyncStub
     address: str
     agent: str
     last_seq: int
@@ -59,7 +63,7 @@ async def connected(address: str, files: TlsFiles, *, server_name: str) -> Async
         stub = ReplicationStub(channel)
         hello = pb.HelloRequest(protocols=PROTOCOLS, software=SOFTWARE)
         try:
-            reply: pb.HelloReply = await stub.Hello(hello, timeout=HELLO_S)  # type: ignore[misc]  # the stub of an aio channel
+            reply: pb.HelloReply = await stub.Hello(hello, timeout=HELLO_S)
         except grpc.aio.AioRpcError as error:
             if error.code() is grpc.StatusCode.FAILED_PRECONDITION:
                 raise PeerError(f"{address}: {error.details()}") from error
@@ -97,7 +101,7 @@ def _ask_name(address: str, files: TlsFiles) -> str:
     except OSError as error:
         raise TransientError(f"{address}: {error.strerror or error}") from error
     prefix = f"smarter://{PeerRole.DESTINATION}/"
-    for kind, value in certificate.get("subjectAltName", ()):  # type: ignore[misc]  # typeshed's union is wider than this field
-        if kind == "URI" and str(value).startswith(prefix):
-            return str(value).removeprefix(prefix)
+    for kind, value in cast("tuple[tuple[str, str], ...]", certificate.get("subjectAltName", ())):
+        if kind == "URI" and value.startswith(prefix):
+            return value.removeprefix(prefix)
     raise PeerError(f"{address}: the certificate is not a destination's")

@@ -21,6 +21,8 @@ from source_agent.capture import KIND_BY_TYPE, SKIPPED_TYPES, signature
 from source_agent.journal import Journal
 from source_agent.roots import Root
 
+Entered = Callable[[RelPath, int], None]
+
 
 class RootUnavailable(OSError):
     """The root cannot be opened or looks unmounted; what is journalled below it is left alone."""
@@ -42,7 +44,7 @@ class Scanner:
     root: Root
     journal: Journal
 
-    def changes(self, seen: Seen, *, below: RelPath = ROOT, entered: Callable[[RelPath, int], None] | None = None) -> Iterator[RelPath]:
+    def changes(self, seen: Seen, *, below: RelPath = ROOT, entered: Entered | None = None) -> Iterator[RelPath]:
         """Paths that differ from the journal, at or below a directory.
 
         `entered(path, fd)` is called for each directory before it is listed.
@@ -81,9 +83,7 @@ class Scanner:
             raise RootUnavailable(0, f"{self.root.folder}: empty and on another device than before; is it mounted?")
         return fd
 
-    def _compare(
-        self, fd: int, directory: RelPath, seen: Seen, entered: Callable[[RelPath, int], None] | None
-    ) -> tuple[list[RelPath], list[RelPath]]:
+    def _compare(self, fd: int, directory: RelPath, seen: Seen, entered: Entered | None) -> tuple[list[RelPath], list[RelPath]]:
         """What changed directly in a directory (with all that is gone below it), and the directories in it."""
         if entered is not None:
             entered(directory, fd)

@@ -19,7 +19,7 @@ from typing import Any
 import grpc.aio
 
 from common.clock import Clock
-from common.errors import ContentError, SmarterError
+from common.errors import ContentError, SmarterError, TransientError
 from common.ids import Digest
 from common.metrics import FALLBACKS
 from common.model import Have, Plan, Receipt, Refusal, RefusalCode, SendWhole, Stored
@@ -103,7 +103,7 @@ class Sender:
                 jobs += exchange_offers(offering, self._offers, self._planned, limits=limits, tally=tally)
                 jobs += exchange_records(recording, self._records, self._recorded, limits=limits, tally=tally)
                 for lane, call in streams.items():
-                    stream = UploadStream(call, spool=self._tools.spool, limits=limits, tally=tally)  # type: ignore[arg-type]
+                    stream = UploadStream(call, spool=self._tools.spool, limits=limits, tally=tally)
                     jobs += [self._upload(stream, self._lanes[lane]), self._receive(stream)]
                 tasks = [group.create_task(self._mapped(job)) for job in jobs]
                 await self._feed(finished)
@@ -112,8 +112,8 @@ class Sender:
         except BaseExceptionGroup as several:
             raise _first(several) from several
         finally:
-            for call in (*streams.values(), offering, recording):
-                call.cancel()
+            for each in (*streams.values(), offering, recording):
+                each.cancel()
             await asyncio.to_thread(self._journal_outcomes)
 
     async def _mapped(self, job: Coroutine[Any, Any, None]) -> None:
@@ -121,6 +121,8 @@ class Sender:
             await job
         except grpc.aio.AioRpcError as error:
             raise error_of(error, peer=self._connection.address) from error
+        except asyncio.InvalidStateError as error:  # written to after the other side had ended the call
+            raise TransientError(f"{self._connection.address}: the connection ended") from error
 
     # 1. feed
 
@@ -168,7 +170,9 @@ class Sender:
             case SendWhole(staged):
                 self._to_code.put_nowait(Consignment(carried[0], staged))
             case Refusal() as refusal:
-                await self._refused(carried.popleft(), refusal, carried)
+                delivery = carried.popleft()
+                self._hand_over(plan.digest)
+                await self._refused(delivery, refusal)
 
     async def _code(self) -> None:
         while True:
@@ -210,8 +214,9 @@ class Sender:
                 case Refusal(RefusalCode.PROOF_FAILED | RefusalCode.ABORTED):
                     await self._lost(delivery)
                 case Refusal() as refusal:
-                    carried = self._carrying[digest]
-                    await self._refused(carried.popleft(), refusal, carried)
+                    self._carrying[digest].popleft()
+                    self._hand_over(digest)
+                    await self._refused(delivery, refusal)
 
     async def _recorded(self, receipt: Receipt) -> None:
         delivery = self._in_flight.get(receipt.seq)
@@ -224,25 +229,22 @@ class Sender:
                 await asyncio.to_thread(self._tools.journal.forget_durable, content_of(delivery))
                 self._route(delivery, is_held=False)
             case Refusal() as refusal:
-                await self._refused(delivery, refusal, deque())
+                await self._refused(delivery, refusal)
 
-    async def _refused(self, delivery: Delivery, refusal: Refusal, followers: deque[Delivery]) -> None:
-        """What becomes of a delivery that the destination will not take as it is, and of those that waited behind it."""
+    async def _refused(self, delivery: Delivery, refusal: Refusal) -> None:
+        """What becomes of a delivery that the destination will not take as it is."""
         if refusal.code is RefusalCode.NO_SPACE:
             self._tools.tally.problem = f"{self._connection.agent}: {refusal.reason or 'the destination is full'}"
             self._group.create_task(self._try_later(delivery))
         elif refusal.code is RefusalCode.CONFLICT:
             await asyncio.to_thread(self._tools.journal.renumber, delivery.version.id.seq)
             self._leave(delivery)
+            self._room.set()
+            self._tools.wake.set()
         else:
             reason = f"{refusal.code.name.lower()}: {refusal.reason}"
             self._tools.tally.refused.append((delivery.version, reason))
             self._end(Outcome(delivery, State.QUARANTINED, reason))
-        digest = delivery.version.digest
-        if followers:
-            self._offers.put_nowait(followers[0])
-        elif digest is not None:
-            self._carrying.pop(digest, None)
 
     async def _try_later(self, delivery: Delivery) -> None:
         await self._tools.clock.sleep(HOLD_S)
@@ -254,11 +256,14 @@ class Sender:
         self._tools.spool.discard(digest)
         self._tools.pins.unpin(digest)
         await self._tools.redirty(delivery.root, delivery.version.path)
-        followers = self._carrying[digest]
-        followers.popleft()
+        self._carrying[digest].popleft()
         self._end(Outcome(delivery, State.SUPERSEDED, "changed before it was sent"))
-        if followers:
-            self._to_code.put_nowait(Consignment(followers[0]))
+        self._hand_over(digest)
+
+    def _hand_over(self, digest: Digest) -> None:
+        """The delivery that carried a content is out of it: the next one that needs the content offers it anew."""
+        if followers := self._carrying[digest]:
+            self._offers.put_nowait(followers[0])
         else:
             del self._carrying[digest]
 
@@ -305,7 +310,6 @@ class Sender:
     def _leave(self, delivery: Delivery) -> None:
         if self._in_flight.pop(delivery.version.id.seq, None) is not None:
             self._weight -= weight(delivery)
-        self._room.set()
 
 
 def _first(several: BaseExceptionGroup[BaseException]) -> BaseException:

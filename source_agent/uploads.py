@@ -21,7 +21,7 @@ from common.model import Abort, Begin, Data, End, Frame, Limits, Receipt, Staged
 from common.pb import replication_pb2 as pb
 from common.wire.replication import frame_to_pb, receipt_from_pb
 from source_agent.journal import Delivery
-from source_agent.spool import Parcel, Spool
+from source_agent.spool import Parcel, Reading, Spool
 from source_agent.tally import Tally
 
 UploadCall = grpc.aio.StreamStreamCall[pb.Frame, pb.Receipt]
@@ -51,10 +51,8 @@ class UploadStream:
         delivery = consignment.delivery
         reading = self._spool.read(delivery, parcel)
         try:
-            staged = consignment.staged
-            if staged is not None and staged.coding == parcel.coding:
-                if await asyncio.to_thread(reading.skip, staged.n_bytes, staged.prefix_digest):
-                    RESUMED_BYTES.inc(staged.n_bytes)
+            if consignment.staged is not None and await asyncio.to_thread(_resumes, reading, consignment.staged, parcel):
+                RESUMED_BYTES.inc(reading.offset)
             self._awaiting[delivery.version.id.seq] = (consignment, parcel)
             await self._write(Begin(delivery.version, parcel.coding, parcel.coded_bytes, reading.offset))
             offset = reading.offset
@@ -82,3 +80,8 @@ class UploadStream:
         message = frame_to_pb(frame)
         await self._call.write(message)
         self._tally.sent("whole" if isinstance(frame, Data) else "other", message.ByteSize())
+
+
+def _resumes(reading: Reading, staged: Staged, parcel: Parcel) -> bool:
+    """Whether the destination's staged bytes are a beginning of ours; the reading then goes on behind them."""
+    return staged.coding == parcel.coding and reading.skip(staged.n_bytes, staged.prefix_digest)

@@ -33,6 +33,17 @@ PROTOCOLS = (1,)
 
 MAX_FEATURES_BYTES = 64 * 1024
 MAX_CODING_CHARS = 32
+_CODE_TO_PB = {
+    RefusalCode.PROOF_FAILED: pb.PROOF_FAILED,
+    RefusalCode.NEED_CONTENT: pb.NEED_CONTENT,
+    RefusalCode.NO_SPACE: pb.NO_SPACE,
+    RefusalCode.TOO_LARGE: pb.TOO_LARGE,
+    RefusalCode.INVALID: pb.INVALID,
+    RefusalCode.CONFLICT: pb.CONFLICT,
+    RefusalCode.RESTART: pb.RESTART,
+    RefusalCode.ABORTED: pb.ABORTED,
+}
+_CODE_FROM_PB = {number: code for code, number in _CODE_TO_PB.items()}
 _PROVED_TO_PB = {Proved.CONTENT: pb.CONTENT, Proved.ENVELOPE: pb.ENVELOPE}
 _PROVED_FROM_PB = {number: proved for proved, number in _PROVED_TO_PB.items()}
 
@@ -66,10 +77,15 @@ def _plan_to_pb(plan: Plan) -> pb.Plan:
         case Have():
             return pb.Plan(digest=plan.digest, have=pb.Have())
         case SendWhole(staged):
-            hint = staged and pb.Staged(coding=staged.coding, bytes=staged.n_bytes, prefix_digest=staged.prefix_digest)
-            return pb.Plan(digest=plan.digest, send_whole=pb.SendWhole(staged=hint))
+            return pb.Plan(digest=plan.digest, send_whole=pb.SendWhole(staged=_staged_to_pb(staged)))
         case Refusal() as refusal:
             return pb.Plan(digest=plan.digest, refused=refusal_to_pb(refusal))
+
+
+def _staged_to_pb(staged: Staged | None) -> pb.Staged | None:
+    if staged is None:
+        return None
+    return pb.Staged(coding=staged.coding, bytes=staged.n_bytes, prefix_digest=staged.prefix_digest)
 
 
 def _answer_from_pb(m: pb.Plan) -> Answer:
@@ -89,13 +105,12 @@ def _answer_from_pb(m: pb.Plan) -> Answer:
 
 def refusal_to_pb(refusal: Refusal) -> pb.Refusal:
     """The message of a refusal."""
-    return pb.Refusal(code=pb.RefusalCode.Name(refusal.code.value), reason=refusal.reason[:500])
+    return pb.Refusal(code=_CODE_TO_PB[refusal.code], reason=refusal.reason[:500])
 
 
 def refusal_from_pb(m: pb.Refusal) -> Refusal:
     """A refusal from a message; a code that this program does not know counts as INVALID, which is never retried."""
-    known = {code.value for code in RefusalCode}
-    return Refusal(RefusalCode(m.code) if m.code in known else RefusalCode.INVALID, m.reason[:500])
+    return Refusal(_CODE_FROM_PB.get(m.code, RefusalCode.INVALID), m.reason[:500])
 
 
 def frame_to_pb(frame: Frame) -> pb.Frame:

@@ -1,0 +1,82 @@
+"""The source's answers to an operator, on its admin socket: translate, call, translate."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import grpc
+
+from common.clock import Clock
+from common.metrics import FALLBACKS, WATCH_OVERFLOWS, snapshot
+from common.paths import RelPath
+from common.pb import admin_pb2 as pb
+from common.pb.admin_pb2_grpc import AdminServicer
+from source_agent.deliverer import Deliverer
+from source_agent.journal import Journal, RootKey
+from source_agent.link import SOFTWARE
+from source_agent.observer import Observer
+from source_agent.tally import Tally
+
+MOST_PROBLEMS = 200
+
+
+@dataclass(slots=True)
+class SourceAdmin(AdminServicer):
+    """Status of a source; verifying is the destination's."""
+
+    agent: str
+    journal: Journal
+    observer: Observer
+    deliverer: Deliverer
+    tally: Tally
+    clock: Clock
+    started_s: float
+
+    async def Status(self, request: pb.StatusRequest, context: grpc.ServicerContext) -> pb.StatusReply:  # noqa: N802 - the service's name
+        """Where everything stands. Never waits for the link."""
+        del request, context
+        source = await asyncio.to_thread(self._source)
+        uptime = self.clock.monotonic_s() - self.started_s
+        return pb.StatusReply(agent=self.agent, software=SOFTWARE, uptime_s=uptime, source=source)
+
+    async def Verify(  # noqa: N802
+        self, request: pb.VerifyRequest, context: grpc.ServicerContext
+    ) -> AsyncIterator[pb.VerifyEvent]:
+        """Refused: what is kept is verified where it is kept."""
+        del request
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "a source keeps nothing to verify: ask the destination")
+        yield pb.VerifyEvent()  # type: ignore[unreachable]  # it makes this the stream that the service names
+
+    def _source(self) -> pb.SourceStatus:
+        backlog_bytes, oldest_ns = self.journal.backlog()
+        return pb.SourceStatus(
+            connected=bool(self.deliverer.connected_to),
+            destination=self.deliverer.connected_to or self.deliverer.address,
+            link_error=self.deliverer.error or self.tally.problem,
+            last_receipt_ns=self.tally.last_receipt_ns,
+            versions_by_state=self.journal.counts(),
+            backlog_bytes=backlog_bytes,
+            lag_s=max(0.0, (self.clock.now_ns() - oldest_ns) / 1e9) if oldest_ns else 0.0,
+            sent_bytes=self.tally.sent_bytes,
+            fallbacks={reason: int(n) for reason, n in snapshot(FALLBACKS).items()},
+            problems=self._problems(),
+            watch_overflows=int(sum(snapshot(WATCH_OVERFLOWS).values())),
+            last_rescan_ns=self.observer.last_rescan_ns,
+            dirty=self.journal.n_dirty(),
+        )
+
+    def _problems(self) -> list[pb.Problem]:
+        found = [_problem(root, path, reason) for root, path, reason in self.journal.unreadable()]
+        found += [
+            pb.Problem(policy=version.policy, root=version.root, path=version.path, reason=reason)
+            for version, reason in self.journal.quarantined()
+        ]
+        by_id = {root.id: root for root in self.observer.roots}
+        found += [_problem(by_id[root].key, RelPath(b""), reason) for root, reason in self.observer.unavailable.items()]
+        return found[:MOST_PROBLEMS]
+
+
+def _problem(root: RootKey, path: RelPath, reason: str) -> pb.Problem:
+    return pb.Problem(policy=root.policy, root=root.name, path=path, reason=reason)

@@ -1,0 +1,250 @@
+"""The composition root of the source: the one place that builds its parts and says in which order they live.
+
+    run   the daemon: watch, rescan, intake and delivery side by side until it is told to stop
+    once  one scan: everything that differs is taken in and delivered, then it ends
+
+Start-up after a crash: the lock is free, stray pins and coded files go, and the rescan finds what was missed (recovery
+needs no more than that, since no state on disk means "busy").
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc.aio
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from common import adminsocket, clock, lifecycle, paths
+from common.clock import Clock, SystemClock
+from common.durable import make_directory
+from common.errors import ContentError, SmarterError, TransientError
+from common.logs import get
+from common.metrics import FALLBACKS, snapshot
+from common.pb import admin_pb2
+from common.pb.admin_pb2_grpc import add_AdminServicer_to_server
+from common.wire.transport import SERVER_OPTIONS
+from common.workers import Workers
+from source_agent.admin import SourceAdmin
+from source_agent.config import SourceConfig
+from source_agent.deliverer import Deliverer
+from source_agent.intake import Intake
+from source_agent.journal import Journal
+from source_agent.observer import Observer
+from source_agent.pins import PinMode, Pins
+from source_agent.roots import Root
+from source_agent.rules import Rules
+from source_agent.sender import Tools
+from source_agent.spool import Spool
+from source_agent.tally import CLASSES, Tally
+from source_agent.watcher import Watcher
+
+PATIENCE_CHECK_S = 1.0
+STOP_S = 3.0
+
+_log = get("source")
+
+
+@dataclass(slots=True)
+class Summary:
+    """What `once` did: the JSON of CLI.md, with what was skipped and which codings fell back beside it."""
+
+    files: int = 0
+    versions: int = 0
+    logical_bytes: int = 0
+    sent_bytes: dict[str, int] = field(default_factory=dict)
+    representatives: int = 0
+    members: int = 0
+    exact_duplicates: int = 0
+    unreadable: list[str] = field(default_factory=list)
+    refused: list[dict[str, str]] = field(default_factory=list)
+    skipped: list[dict[str, str]] = field(default_factory=list)
+    fallbacks: dict[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether some file is not at the destination as it is here."""
+        return bool(self.unreadable or self.refused)
+
+
+@dataclass(slots=True)
+class Source:
+    """The parts of one source agent, put together."""
+
+    config: SourceConfig
+    clock: Clock
+    roots: list[Root]
+    journal: Journal
+    observer: Observer
+    deliverer: Deliverer
+    tally: Tally
+    started_s: float
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """The daemon. Errors: SmarterError where something cannot be bound or opened; runs until `stop` otherwise."""
+        watcher = Watcher()
+        server = await self._admin_server()
+        never = asyncio.create_task(stop.wait())
+        lives = [
+            self.observer.watch(watcher),
+            self.observer.rescan(watcher),
+            self.observer.look_always(),
+            self.deliverer.run(finished=lambda: False, gives_up=False),
+        ]
+        tasks = [asyncio.create_task(life) for life in lives]
+        lifecycle.notify_systemd("READY=1")
+        _log.info("source_started", agent=self.config.agent.name, roots=len(self.roots), unwatched=watcher.unwatched)
+        try:
+            done, _ = await asyncio.wait([never, *tasks], return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            lifecycle.notify_systemd("STOPPING=1")
+            await _end(never, *tasks)
+            await server.stop(STOP_S)
+            watcher.close()
+            _log.info("source_stopped", agent=self.config.agent.name)
+
+    async def once(self) -> Summary:
+        """One scan and all that it leads to. Errors: PeerError, ConfigError; TransientError when patience runs out."""
+        await self.observer.scan_all()
+        self.tally.progress_s = self.clock.monotonic_s()
+        looking = asyncio.create_task(self.observer.look_once())
+        delivering = asyncio.create_task(self.deliverer.run(finished=lambda: self.observer.quiet, gives_up=True))
+        losing_patience = asyncio.create_task(self._lose_patience())
+        tasks = (looking, delivering, losing_patience)
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            await _end(*tasks)
+        return self._summary()
+
+    async def _lose_patience(self) -> None:
+        """Errors: TransientError once nothing has gone forward for the configured time, with the reason as last heard."""
+        while True:
+            await self.clock.sleep(PATIENCE_CHECK_S)
+            idle_s = self.clock.monotonic_s() - self.tally.progress_s
+            if not self.observer.quiet or not self.tally.problem:
+                continue  # still reading, or still busy with something large
+            if idle_s > self.config.patience:
+                raise TransientError(f"gave up after {idle_s:.0f} s without progress: {self.tally.problem}")
+
+    def _summary(self) -> Summary:
+        by_key = {root.key: root for root in self.roots}
+        seen = self.observer.seen.values()
+        tally = self.tally
+        return Summary(
+            files=sum(s.files for s in seen),
+            versions=tally.versions,
+            logical_bytes=tally.logical_bytes,
+            sent_bytes={kind: tally.sent_bytes[kind] for kind in CLASSES},
+            representatives=tally.representatives,
+            members=tally.members,
+            exact_duplicates=tally.exact_duplicates,
+            unreadable=[
+                *(f"{by_key[root].show(path)}: {reason}" for root, path, reason in self.journal.unreadable() if root in by_key),
+                *self.observer.unavailable.values(),
+            ],
+            refused=[{"path": paths.show(v.path), "root": v.root, "reason": reason} for v, reason in self.journal.quarantined()],
+            skipped=[{"path": paths.show(path), "kind": kind} for s in seen for path, kind in s.skipped],
+            fallbacks={reason: int(n) for reason, n in snapshot(FALLBACKS).items()},
+            seconds=round(self.clock.monotonic_s() - self.started_s, 3),
+            cpu_seconds=round(clock.cpu_s(), 3),
+        )
+
+    async def _admin_server(self) -> grpc.aio.Server:
+        server = grpc.aio.server(options=SERVER_OPTIONS)
+        servicer = SourceAdmin(
+            self.config.agent.name, self.journal, self.observer, self.deliverer, self.tally, self.clock, self.started_s
+        )
+        add_AdminServicer_to_server(servicer, server)
+        answers = health.aio.HealthServicer()
+        await answers.set("", health_pb2.HealthCheckResponse.SERVING)
+        health_pb2_grpc.add_HealthServicer_to_server(answers, server)
+        names = (admin_pb2.DESCRIPTOR.services_by_name["Admin"].full_name, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        reflection.enable_server_reflection(names, server)
+        adminsocket.bind(server, self.config.admin.socket)
+        await server.start()
+        return server
+
+
+@contextlib.asynccontextmanager
+async def assembled(config: SourceConfig, *, clock: Clock | None = None) -> AsyncIterator[Source]:
+    """A source agent for the length of the block, alone on its state directory.
+
+    Errors: StateInUse, SchemaTooNew, DatabaseError; ConfigError where the certificate is not this agent's.
+    """
+    clock = clock or SystemClock()
+    started_s = clock.monotonic_s()
+    make_directory(config.agent.state)
+    lock = lifecycle.StateLock(config.agent.state)
+    with contextlib.ExitStack() as ends:
+        ends.callback(lock.release)
+        journal = Journal(config.agent.state / "journal.sqlite", agent=config.agent.name)
+        ends.callback(journal.close)
+        roots = _roots(config, journal)
+        pins = Pins(config.agent.state / "pins")
+        pins.sweep(journal.pinned())
+        workers = Workers(config.limits.workers, memory_bytes=config.limits.worker_memory)
+        spool = Spool(
+            config.agent.state / "spool",
+            roots={root.id: root for root in roots},
+            pins=pins,
+            workers=workers,
+            keep_bytes=config.limits.spool_bytes,
+        )
+        spool.sweep()
+        intake = Intake(roots, journal, pins=pins, clock=clock, threads=config.limits.workers)
+        ends.callback(intake.close)
+        tally = Tally(clock)
+        wake = asyncio.Event()
+        observer = Observer(roots, journal, intake, clock, found=wake.set)
+        tools = Tools(
+            journal=journal,
+            spool=spool,
+            pins=pins,
+            tally=tally,
+            clock=clock,
+            redirty=observer.redirty,
+            coders=config.limits.workers + 1,
+            room_bytes=config.limits.spool_bytes,
+            wake=wake,
+        )
+        deliverer = Deliverer(config.destination.address, config.tls.files(), config.destination.server_name, tools, clock)
+        try:
+            yield Source(config, clock, roots, journal, observer, deliverer, tally, started_s)
+        finally:
+            await workers.close()
+
+
+def _roots(config: SourceConfig, journal: Journal) -> list[Root]:
+    return [
+        Root(
+            key=journal.root(policy.name, root.name),
+            folder=root.path,
+            rules=Rules(include=policy.include, exclude=policy.exclude),
+            settle_s=policy.settle,
+            rescan_s=policy.rescan,
+            pin=PinMode(policy.pin),
+            max_file_bytes=policy.max_file_bytes,
+        )
+        for policy in config.policies
+        for root in policy.roots
+    ]
+
+
+async def _end(*tasks: asyncio.Task[Any]) -> None:
+    """Cancels tasks and waits for them; what they raised before has been heard."""
+    for task in tasks:
+        task.cancel()
+    for outcome in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(outcome, Exception) and not isinstance(outcome, (SmarterError, ContentError)):
+            _log.debug("task_ended", reason=repr(outcome))

@@ -1,0 +1,124 @@
+"""`smarter-source`: the daemon of site A and its local chores. Results on stdout, progress and logs on stderr."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, ParamSpec
+
+import click
+
+from common.errors import ConfigError, ExitCode, SmarterError
+
+if TYPE_CHECKING:  # the agent's imports cost half a second, which --help and mistakes need not wait for
+    from source_agent.agent import Summary
+    from source_agent.config import SourceConfig
+
+P = ParamSpec("P")
+_config = click.option("--config", "config_path", required=True, type=click.Path(path_type=Path), help="The source.yaml to use.")
+
+
+def _said(command: Callable[P, ExitCode]) -> Callable[P, None]:
+    """Ends the process with the command's exit code, and an error with one clear sentence and its own."""
+
+    @wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            code = command(*args, **kwargs)
+        except SmarterError as error:
+            click.echo(f"smarter-source: {error}", err=True)
+            code = error.exit_code
+        except KeyboardInterrupt:
+            code = ExitCode.INTERRUPTED
+        sys.exit(int(code))
+
+    return run
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="smarter")
+def main() -> None:
+    """Watches folders and keeps a bit-exact copy of them at another site."""
+
+
+@main.command()
+@_config
+@_said
+def run(config_path: Path) -> ExitCode:
+    """Run the daemon (systemd Type=notify)."""
+    from common import lifecycle, logs
+    from source_agent.agent import assembled
+
+    config = _load(config_path)
+    logs.configure(config.log.level, config.log.format)
+
+    async def live() -> None:
+        stop = lifecycle.stop_event(asyncio.get_running_loop())
+        async with assembled(config) as source:
+            await source.run(stop)
+
+    asyncio.run(live())
+    return ExitCode.OK
+
+
+@main.command()
+@_config
+@click.option("--drain", is_flag=True, help="Deliver deferred versions too, whatever the timetable says.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+@_said
+def once(config_path: Path, *, drain: bool, as_json: bool) -> ExitCode:
+    """Scan once, deliver what is due, end when each has its receipt."""
+    from common import logs
+    from source_agent.agent import assembled
+
+    del drain  # nothing is deferred yet: every version is due at once
+    config = _load(config_path)
+    logs.configure(config.log.level, config.log.format)
+
+    async def work() -> Summary:
+        async with assembled(config) as source:
+            return await source.once()
+
+    summary = asyncio.run(work())
+    click.echo(json.dumps(asdict(summary)) if as_json else _sentences(summary))
+    return ExitCode.PARTIAL if summary.is_partial else ExitCode.OK
+
+
+@main.command()
+@_config
+@_said
+def check(config_path: Path) -> ExitCode:
+    """Read the configuration and say every mistake at once."""
+    _load(config_path)
+    click.echo(f"{config_path}: good")
+    return ExitCode.OK
+
+
+def _load(config_path: Path) -> SourceConfig:
+    """The configuration. Errors: ConfigError, also where the certificate is not that of the configured agent."""
+    from common.tls import PeerIdentity, PeerRole, own_identity
+    from source_agent.config import load_source_config
+
+    config = load_source_config(config_path)
+    own, wanted = own_identity(config.tls.files()), PeerIdentity(PeerRole.SOURCE, config.agent.name)
+    if own != wanted:
+        raise ConfigError([f"{config_path}: tls.cert: the certificate is for {own.uri}, the agent is {wanted.uri}"])
+    return config
+
+
+def _sentences(summary: Summary) -> str:
+    """The summary for a person."""
+    sent = sum(summary.sent_bytes.values())
+    lines = [
+        f"{summary.files} files; {summary.versions} versions delivered, {summary.logical_bytes:,} bytes as {sent:,} on the wire",
+        f"{summary.representatives} pictures whole, {summary.exact_duplicates} exact duplicates for nothing, {summary.seconds} s",
+    ]
+    lines += [f"unreadable: {text}" for text in summary.unreadable]
+    lines += [f"refused: {r['root']}/{r['path']}: {r['reason']}" for r in summary.refused]
+    lines += [f"skipped: {s['path']} ({s['kind']})" for s in summary.skipped]
+    return "\n".join(lines)
