@@ -1,0 +1,303 @@
+"""The catalogue in one SQLite file. Reads never wait for a commit: they have a connection of their own, a listing another."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from common.database import Connection, DatabaseError, Row, open_database, transaction
+from common.errors import IntegrityError
+from common.ids import Digest, VersionId
+from common.model import Entry, Kind, Recipe, Refusal, RefusalCode, Role, Selection, Stored, Version, Whole
+from common.paths import RelPath, show
+from common.wire.versions import attributes_from_bytes, attributes_to_bytes
+from dest_agent.catalogue import Arrival, Content, SourceCount, Totals
+from dest_agent.catalogue.schema import UPGRADES
+from dest_agent.catalogue.selecting import Match, matching
+
+_PAGE = 512
+_WHOLE = "whole"
+_CONTENT = "contents.digest, contents.size, contents.recipe, contents.coding, contents.stored_bytes"
+_OF_POLICY = (
+    "contents WHERE digest IN (SELECT digest FROM versions WHERE digest IS NOT NULL"
+    " AND root IN (SELECT id FROM roots WHERE policy = ?))"
+)
+
+
+class SqliteCatalogue:
+    """See Catalogue. A crash leaves each commit whole or absent."""
+
+    def __init__(self, path: Path) -> None:
+        """Opens the file, made if absent. Errors: SchemaTooNew, DatabaseError."""
+        self._path = path
+        self._writer = open_database(path, UPGRADES)
+        self._reader = open_database(path, UPGRADES)
+        self._write_lock = threading.Lock()
+        self._read_lock = threading.Lock()
+        # Ids of what is small and never removed; filled only after the transaction that made the row.
+        self._source_ids: dict[str, int] = {}
+        self._root_ids: dict[tuple[int | str, ...], int] = {}
+
+    def close(self) -> None:
+        """Closes the file; listings must have ended."""
+        self._writer.close()
+        self._reader.close()
+
+    def commit(self, arrivals: Sequence[Arrival], *, received_ns: int) -> list[Stored | Refusal]:
+        """See Catalogue."""
+        with self._write_lock, _forgetting(self._source_ids, self._root_ids), transaction(self._writer) as db:
+            return [self._commit_one(db, arrival, received_ns=received_ns) for arrival in arrivals]
+
+    def held(self, sharing: AbstractSet[str], digests: Sequence[Digest]) -> set[Digest]:
+        """See Catalogue."""
+        with self._reading() as db:
+            return {digest for digest in digests if _holds(db, sharing, digest)}
+
+    def contents(self, digests: Sequence[Digest]) -> dict[Digest, Content]:
+        """See Catalogue."""
+        with self._reading() as db:
+            rows = [db.execute(f"SELECT {_CONTENT} FROM contents WHERE digest = ?", (d,)).fetchone() for d in digests]
+        return {content.digest: content for row in rows if row is not None for content in (_content(row),)}
+
+    def every_content(self, policy: str) -> Iterator[Content]:
+        """See Catalogue."""
+        after = b""
+        of, values = (_OF_POLICY + " AND", (policy,)) if policy else ("contents WHERE", ())
+        while True:
+            with self._reading() as db:
+                query = f"SELECT {_CONTENT} FROM {of} digest > ? ORDER BY digest LIMIT {_PAGE}"
+                rows = db.execute(query, (*values, after)).fetchall()
+            yield from map(_content, rows)
+            if len(rows) < _PAGE:
+                return
+            after = rows[-1]["digest"]
+
+    def totals(self, policy: str) -> Totals:
+        """See Catalogue."""
+        with self._reading() as db:
+            if not policy:
+                return Totals(*db.execute("SELECT contents, logical_bytes, stored_bytes FROM totals").fetchone())
+            sums = "count(*), coalesce(sum(size), 0), coalesce(sum(stored_bytes), 0)"
+            return Totals(*db.execute(f"SELECT {sums} FROM {_OF_POLICY}", (policy,)).fetchone())
+
+    def paths(self, digest: Digest, *, most: int) -> list[str]:
+        """See Catalogue."""
+        with self._reading() as db:
+            rows = db.execute(
+                "SELECT DISTINCT sources.name, roots.policy, roots.root, path FROM versions JOIN roots ON roots.id = versions.root"
+                " JOIN sources ON sources.id = versions.source WHERE versions.digest = ? LIMIT ?",
+                (digest, most),
+            ).fetchall()
+        return [f"{r['name']}:{r['policy']}/{r['root']}/{show(r['path'])}" for r in rows]
+
+    def entries(self, selection: Selection) -> Iterator[Entry]:
+        """See Catalogue; holds a read transaction open until it ends."""
+        return self._entries(selection, match=matching(selection.glob))
+
+    def sources(self) -> list[SourceCount]:
+        """See Catalogue."""
+        with self._reading() as db:
+            rows = db.execute("SELECT * FROM sources ORDER BY name").fetchall()
+            policies = db.execute("SELECT DISTINCT source, policy FROM roots ORDER BY policy").fetchall()
+        return [
+            SourceCount(
+                name=r["name"],
+                versions=r["versions"],
+                last_seq=r["last_seq"],
+                last_received_ns=r["last_received_ns"],
+                policies=tuple(p["policy"] for p in policies if p["source"] == r["id"]),
+            )
+            for r in rows
+        ]
+
+    def last_seq(self, source: str) -> int:
+        """See Catalogue."""
+        with self._reading() as db:
+            row = db.execute("SELECT last_seq FROM sources WHERE name = ?", (source,)).fetchone()
+        return row["last_seq"] if row else 0
+
+    def remember(self, key: str, value: int) -> None:
+        """See Catalogue."""
+        with self._write_lock, transaction(self._writer) as db:
+            db.execute("INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", (key, value))
+
+    def recall(self, key: str) -> int:
+        """See Catalogue."""
+        with self._reading() as db:
+            row = db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return row["value"] if row else 0
+
+    # one arrival
+
+    def _commit_one(self, db: Connection, arrival: Arrival, *, received_ns: int) -> Stored | Refusal:
+        version, content = arrival.version, arrival.content
+        there = db.execute(_RECORD, (version.id.agent, version.id.seq)).fetchone()
+        if there is not None:
+            same = tuple(there) == _record(version)
+            return Stored() if same else Refusal(RefusalCode.CONFLICT, f"sequence {version.id.seq} belongs to another version")
+        if version.digest is not None and content is None:
+            refusal = _unlinkable(db, arrival)
+            if refusal is not None:
+                return refusal
+        if content is not None:
+            _put_content(db, content)
+        source = self._source_id(db, version.id.agent)
+        root = self._root_id(db, source, version.policy, version.root)
+        values = (source, version.id.seq, root, *_record(version)[2:], received_ns)
+        db.execute(f"INSERT INTO versions VALUES ({', '.join('?' * len(values))})", values)
+        db.execute(
+            "UPDATE sources SET versions = versions + 1, last_seq = max(last_seq, ?), last_received_ns = ? WHERE id = ?",
+            (version.id.seq, received_ns, source),
+        )
+        return Stored()
+
+    def _source_id(self, db: Connection, name: str) -> int:
+        if name not in self._source_ids:
+            db.execute("INSERT OR IGNORE INTO sources (name) VALUES (?)", (name,))
+            (self._source_ids[name],) = db.execute("SELECT id FROM sources WHERE name = ?", (name,)).fetchone()
+        return self._source_ids[name]
+
+    def _root_id(self, db: Connection, source: int, *labels: str) -> int:
+        key: tuple[int | str, ...] = (source, *labels)
+        if key not in self._root_ids:
+            db.execute("INSERT OR IGNORE INTO roots (source, policy, root) VALUES (?, ?, ?)", key)
+            (self._root_ids[key],) = db.execute(
+                "SELECT id FROM roots WHERE source = ? AND policy = ? AND root = ?", key
+            ).fetchone()
+        return self._root_ids[key]
+
+    # reading
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        with self._read_lock, _mapped(self._reader):
+            yield self._reader
+
+    def _entries(self, selection: Selection, *, match: Match) -> Iterator[Entry]:
+        with closing(open_database(self._path, UPGRADES)) as db, _mapped(db):
+            db.execute("BEGIN")
+            for root in db.execute(_ROOTS, {"policy": selection.policy, "source": selection.source}).fetchall():
+                rows = db.execute(_VERSIONS, {"root": root["id"], "at": selection.at_ns})
+                for row in rows if selection.all_versions else _latest(rows):
+                    if match(RelPath(row["path"]), row["kind"] == Kind.DIRECTORY.value):
+                        yield _entry(root, row)
+
+
+_RECORD = (
+    "SELECT roots.policy, roots.root, path, kind, attributes, digest, size, role, observed_ns FROM versions"
+    " JOIN roots ON roots.id = versions.root JOIN sources ON sources.id = versions.source WHERE sources.name = ? AND seq = ?"
+)
+_ROOTS = (
+    "SELECT roots.id, sources.name, policy, root FROM roots JOIN sources ON sources.id = roots.source"
+    " WHERE :policy IN ('', policy) AND :source IN ('', sources.name) ORDER BY sources.name, policy, root"
+)
+_VERSIONS = (
+    "SELECT versions.*, contents.recipe, contents.coding, contents.stored_bytes FROM versions LEFT JOIN contents USING (digest)"
+    " WHERE versions.root = :root AND (:at = 0 OR min(observed_ns, received_ns) <= :at) ORDER BY versions.path, versions.seq"
+)
+
+
+def _latest(rows: Iterator[Row]) -> Iterator[Row]:
+    """Of each path the last row, where something is there."""
+    last: Row | None = None
+    for row in rows:
+        if last is not None and last["path"] != row["path"] and last["kind"] != Kind.ABSENT.value:
+            yield last
+        last = row
+    if last is not None and last["kind"] != Kind.ABSENT.value:
+        yield last
+
+
+def _record(v: Version) -> tuple[object, ...]:
+    """What makes a version the same one when it comes again, in the order of `_RECORD`."""
+    attributes = attributes_to_bytes(v.attributes)
+    return (v.policy, v.root, v.path, v.kind.value, attributes, v.digest, v.size, v.role.value, v.observed_ns)
+
+
+def _holds(db: Connection, sharing: AbstractSet[str], digest: Digest) -> bool:
+    marks = ", ".join("?" * len(sharing))
+    query = f"SELECT 1 FROM versions WHERE digest = ? AND source IN (SELECT id FROM sources WHERE name IN ({marks})) LIMIT 1"
+    return db.execute(query, (digest, *sharing)).fetchone() is not None
+
+
+def _unlinkable(db: Connection, arrival: Arrival) -> Refusal | None:
+    """Why a version may not name a content that did not come along; None where it may."""
+    digest = arrival.version.digest
+    if digest is None or not _holds(db, arrival.sharing, digest):
+        return Refusal(RefusalCode.NEED_CONTENT, "the content is not here")
+    (size,) = db.execute("SELECT size FROM contents WHERE digest = ?", (digest,)).fetchone()
+    if size != arrival.version.size:
+        return Refusal(RefusalCode.INVALID, f"size: the content has {size} bytes, not {arrival.version.size}")
+    return None
+
+
+def _put_content(db: Connection, content: Content) -> None:
+    match content.recipe:
+        case Whole(coding, stored_bytes):
+            there = db.execute("SELECT coding, stored_bytes FROM contents WHERE digest = ?", (content.digest,)).fetchone()
+            if there is None:
+                db.execute(
+                    "INSERT INTO contents VALUES (?, ?, ?, ?, ?)", (content.digest, content.size, _WHOLE, coding, stored_bytes)
+                )
+                added = (1, content.size, stored_bytes)
+            elif there["coding"] == coding:
+                db.execute("UPDATE contents SET stored_bytes = ? WHERE digest = ?", (stored_bytes, content.digest))
+                added = (0, 0, stored_bytes - there["stored_bytes"])
+            else:
+                return
+        case recipe:
+            raise IntegrityError(
+                f"content {content.digest.hex()}: a recipe of the kind {type(recipe).__name__} cannot be kept yet"
+            )
+    db.execute(
+        "UPDATE totals SET contents = contents + ?, logical_bytes = logical_bytes + ?, stored_bytes = stored_bytes + ?", added
+    )
+
+
+def _content(row: Row) -> Content:
+    return Content(Digest(row["digest"]), row["size"], _recipe(row))
+
+
+def _recipe(row: Row) -> Recipe:
+    if row["recipe"] != _WHOLE:
+        raise IntegrityError(f"content {row['digest'].hex()}: its recipe {row['recipe']!r} is not known to this program")
+    return Whole(row["coding"], row["stored_bytes"])
+
+
+def _entry(root: Row, row: Row) -> Entry:
+    version = Version(
+        id=VersionId(root["name"], row["seq"]),
+        policy=root["policy"],
+        root=root["root"],
+        path=RelPath(row["path"]),
+        kind=Kind(row["kind"]),
+        attributes=attributes_from_bytes(row["attributes"]),
+        observed_ns=row["observed_ns"],
+        digest=Digest(row["digest"]) if row["digest"] is not None else None,
+        size=row["size"],
+        role=Role(row["role"]),
+    )
+    return Entry(version, row["received_ns"], _recipe(row) if row["digest"] is not None else None)
+
+
+@contextmanager
+def _mapped(db: Connection) -> Iterator[None]:
+    try:
+        yield
+    except db.Error as error:
+        raise DatabaseError(str(error)) from error
+
+
+@contextmanager
+def _forgetting(*caches: dict[Any, int]) -> Iterator[None]:
+    """Empties the caches where a transaction failed: what it made is not there."""
+    try:
+        yield
+    except BaseException:
+        for cache in caches:
+            cache.clear()
+        raise

@@ -1,0 +1,37 @@
+"""What the destination wants of a content that a source offers. Pure: the facts are gathered by `offers`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from common.model import Answer, Have, Offer, Refusal, RefusalCode, SendWhole, Staged
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How much may be taken, in bytes."""
+
+    content_bytes: int
+    """Largest content."""
+    free_bytes: int
+    min_free_bytes: int
+    """Of free space that uploads never use."""
+
+
+def plan(offer: Offer, room: Room, *, held: bool, staged: Staged | None) -> Answer:
+    """The answer to one offer. `held`: a version of the source, or of one that shares with it, has this content already.
+
+    Only `held` contents are answered with `Have`: knowing a digest must not give access to another source's bytes.
+    """
+    if held:
+        return Have()
+    return refusal(offer.size, room) or SendWhole(staged)
+
+
+def refusal(n_bytes: int, room: Room) -> Refusal | None:
+    """Why a content of `n_bytes` is not taken; None where it is."""
+    if n_bytes > room.content_bytes:
+        return Refusal(RefusalCode.TOO_LARGE, f"a content of {n_bytes} bytes: at most {room.content_bytes} are taken here")
+    if room.free_bytes - n_bytes < room.min_free_bytes:
+        return Refusal(RefusalCode.NO_SPACE, f"{room.free_bytes} bytes are free, {room.min_free_bytes} of them are kept free")
+    return None

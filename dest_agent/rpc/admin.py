@@ -1,0 +1,72 @@
+"""The Admin service, for the operator alone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from common.ids import label
+from common.pb import admin_pb2 as pb
+from common.pb import admin_pb2_grpc as pb_grpc
+from dest_agent.access import Access
+from dest_agent.rpc import SOFTWARE, Context, PeerOf, answering
+from dest_agent.status import Glance, Status
+from dest_agent.verify import Broken, Progress, Verified, Verifier
+
+
+class Admin(pb_grpc.AdminServicer):
+    """See admin.proto."""
+
+    def __init__(self, status: Status, verifier: Verifier, *, access: Access, peer_of: PeerOf) -> None:
+        self._status = status
+        self._verifier = verifier
+        self._access = access
+        self._peer_of = peer_of
+
+    async def Status(self, request: pb.StatusRequest, context: Context) -> pb.StatusReply:  # noqa: ARG002, N802
+        """Says how the destination is."""
+        async with answering(context):
+            self._access.operator(self._peer_of(context))
+            glance = await asyncio.to_thread(self._status.glance)
+        return _reply(glance)
+
+    async def Verify(self, request: pb.VerifyRequest, context: Context) -> AsyncIterator[pb.VerifyEvent]:  # noqa: N802
+        """Reads every content back and proves it."""
+        async with answering(context):
+            self._access.operator(self._peer_of(context))
+            async for event in self._verifier.verify(label(request.policy) if request.policy else ""):
+                yield _event(event)
+
+
+def _reply(glance: Glance) -> pb.StatusReply:
+    dest = pb.DestStatus(
+        contents=glance.totals.contents,
+        logical_bytes=glance.totals.logical_bytes,
+        stored_bytes=glance.totals.stored_bytes,
+        free_bytes=glance.free_bytes,
+        accepting=glance.accepting,
+        last_verify_ns=glance.last_verify_ns,
+        last_verify_errors=glance.last_verify_errors,
+        refusals=glance.refusals,
+        sources=[
+            pb.SourceAtDest(
+                name=s.name, versions=s.versions, last_seq=s.last_seq, last_received_ns=s.last_received_ns, policies=s.policies
+            )
+            for s in glance.sources
+        ],
+    )
+    return pb.StatusReply(agent=glance.agent, software=SOFTWARE, uptime_s=glance.uptime_s, dest=dest)
+
+
+def _event(event: Progress | Broken | Verified) -> pb.VerifyEvent:
+    match event:
+        case Progress(contents, n_bytes, total):
+            return pb.VerifyEvent(
+                progress=pb.VerifyProgress(
+                    contents=contents, bytes=n_bytes, total_contents=total.contents, total_bytes=total.logical_bytes
+                )
+            )
+        case Broken(digest, reason, paths):
+            return pb.VerifyEvent(problem=pb.VerifyProblem(digest=digest, reason=reason, paths=paths))
+        case Verified(contents, n_bytes, problems, orphans):
+            return pb.VerifyEvent(done=pb.VerifyDone(contents=contents, bytes=n_bytes, problems=problems, orphans=orphans))

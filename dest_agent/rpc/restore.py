@@ -1,0 +1,46 @@
+"""The Restore service: a source sees its own versions, the operator all."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from common.ids import agent_name, digest_from
+from common.pb import restore_pb2 as pb
+from common.pb import restore_pb2_grpc as pb_grpc
+from common.wire.replication import refusal_to_pb
+from common.wire.restoring import entries_to_pb, selection_from_pb
+from dest_agent.restore import Piece, Restorer, Wanted
+from dest_agent.rpc import Context, PeerOf, answering
+
+
+class Restore(pb_grpc.RestoreServicer):
+    """See restore.proto."""
+
+    def __init__(self, restorer: Restorer, peer_of: PeerOf) -> None:
+        self._restorer = restorer
+        self._peer_of = peer_of
+
+    async def List(self, request: pb.ListRequest, context: Context) -> AsyncIterator[pb.EntryBatch]:  # noqa: N802
+        """Lists the selected versions."""
+        async with answering(context):
+            async for batch in self._restorer.list(self._peer_of(context), selection_from_pb(request.selection)):
+                yield entries_to_pb(batch)
+
+    async def Fetch(self, request_iterator: AsyncIterator[pb.FetchRequest], context: Context) -> AsyncIterator[pb.FetchFrame]:  # noqa: N802
+        """Sends the bytes of contents."""
+        async with answering(context):
+            async for piece in self._restorer.fetch(self._peer_of(context), _wanted(request_iterator)):
+                yield _frame(piece)
+
+
+async def _wanted(requests: AsyncIterator[pb.FetchRequest]) -> AsyncIterator[Wanted]:
+    async for request in requests:
+        yield Wanted(agent_name(request.source) if request.source else "", digest_from(request.digest))
+
+
+def _frame(piece: Piece) -> pb.FetchFrame:
+    if piece.failed is not None:
+        return pb.FetchFrame(failed=refusal_to_pb(piece.failed))
+    if piece.done:
+        return pb.FetchFrame(done=True)
+    return pb.FetchFrame(digest=piece.digest or b"", data=piece.data)
