@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Self
 
 import grpc
 from google.protobuf.message import Message
 
 from admin_client.endpoints import Endpoint, server_identity
+from admin_client.moments import rfc3339
 from common.errors import PeerError
 from common.ids import Digest
 from common.model import Entry, Refusal, Selection
@@ -208,10 +208,3 @@ def _plain(message: Message) -> dict[str, Any]:
         else:
             found[field.name] = _plain(value) if isinstance(value, Message) else value
     return found
-
-
-def rfc3339(time_ns: int) -> str:
-    """A time in nanoseconds since 1970 as RFC 3339 text in UTC, to the microsecond."""
-    seconds, ns = divmod(time_ns, 10**9)
-    moment = datetime.fromtimestamp(seconds, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{ns // 1000:06d}Z"

@@ -17,22 +17,13 @@ from typing import cast
 
 import click
 
+from admin_client.options import Connection
 from common.config import MAX_SOCKET_BYTES, host_port
 from common.errors import PeerError, TransientError
 from common.tls import PeerIdentity, PeerRole, TlsFiles, own_identity, peer_identity
 
 CONFIG_VARIABLE = "SMARTER_CONFIG"
 _DIAL_S = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class Connection:
-    """What the command line says about reaching the agents; None where it says nothing."""
-
-    config: Path | None = None
-    source: str | None = None
-    dest: str | None = None
-    tls: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

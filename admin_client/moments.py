@@ -1,4 +1,4 @@
-"""Reading a point in time as people and scripts write it."""
+"""Points in time as people and scripts write them, and as commands print them."""
 
 from __future__ import annotations
 
@@ -38,3 +38,9 @@ def moment_ns(text: str, *, now_ns: int, zone: tzinfo | None = None) -> int:
         moment = moment.replace(tzinfo=zone) if zone else moment.astimezone()
     since = moment - _EPOCH
     return (since // timedelta(microseconds=1)) * 1000
+
+
+def rfc3339(time_ns: int) -> str:
+    """A time in nanoseconds since 1970 as RFC 3339 text in UTC, to the microsecond."""
+    moment = _EPOCH + timedelta(microseconds=time_ns // 1000)
+    return f"{moment:%Y-%m-%dT%H:%M:%S.%f}Z"

@@ -1,0 +1,83 @@
+"""`smarter`, the operator's command: finds the verb, and turns every error into one sentence and an exit code.
+
+A verb's module is imported when it is called, so that `smarter --help` and a mistyped option cost nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from admin_client.options import Connection, connection_options
+from common.errors import ExitCode, SmarterError
+
+_VERBS = {
+    "demo": ("admin_client.verbs.demo", "Replicate a sample library between two agents on this machine."),
+    "ls": ("admin_client.verbs.ls", "List what the destination holds."),
+    "pki": ("admin_client.verbs.pki", "Make certificates for mutual TLS."),
+    "restore": ("admin_client.verbs.restore", "Bring files back from the destination."),
+    "status": ("admin_client.verbs.status", "Show both sites at a glance."),
+    "verify": ("admin_client.verbs.verify", "Have the destination prove every content."),
+}
+
+
+class _Verbs(click.Group):
+    """Loads a verb's module only to run it or to show its own help."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return sorted(_VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        if cmd_name not in _VERBS:
+            return None
+        command: click.Command = importlib.import_module(_VERBS[cmd_name][0]).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
+        with formatter.section("Verbs"):
+            formatter.write_dl([(verb, summary) for verb, (_, summary) in sorted(_VERBS.items())])
+
+
+@click.command(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@connection_options
+@click.version_option(package_name="smarter", message="%(prog)s %(version)s")
+@click.pass_context
+def smarter(ctx: click.Context, connection: Connection) -> None:
+    """Ask the agents of both sites, restore from the far one, and try it all on this machine.
+
+    Exit codes: 0 ok, 1 error, 2 usage, 3 done in part, 20 peer or TLS, 30 integrity, 78 configuration, 130 interrupted.
+    """
+    ctx.obj = connection
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Runs one command line and gives its exit code. stdout has the result alone, stderr everything else."""
+    try:
+        code = smarter.main(list(arguments), prog_name="smarter", standalone_mode=False)
+        sys.stdout.flush()
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("smarter: interrupted", err=True)
+        return ExitCode.INTERRUPTED
+    except SmarterError as error:
+        click.echo(f"smarter: {error}", err=True)
+        return error.exit_code
+    except BrokenPipeError:
+        # Whoever read the output has seen enough. Python would complain once more while it closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.ERROR
+    except OSError as error:
+        click.echo(f"smarter: {error.filename or 'system'}: {error.strerror or error}", err=True)
+        return ExitCode.ERROR
+    return code if isinstance(code, int) else ExitCode.OK
+
+
+def main() -> None:
+    """The entry point of the console command."""
+    sys.exit(run(sys.argv[1:]))

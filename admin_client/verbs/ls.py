@@ -1,0 +1,111 @@
+"""`smarter ls`: what the destination holds, as a long listing or JSON."""
+
+from __future__ import annotations
+
+import base64
+import stat
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from admin_client.moments import moment_ns, rfc3339
+from admin_client.options import Connection, connection_options, json_option
+from admin_client.output import print_json_list, printable
+from common.clock import SystemClock
+from common.paths import show
+
+if TYPE_CHECKING:
+    from common.model import Entry
+
+_TYPE_BITS = {"file": stat.S_IFREG, "directory": stat.S_IFDIR, "symlink": stat.S_IFLNK, "fifo": stat.S_IFIFO}
+
+
+@click.command("ls")
+@connection_options
+@click.option("--policy", default="", metavar="NAME", help="Only this policy.")
+@click.option("--from", "source_name", default="", metavar="SOURCE", help="Only what this source delivered.")
+@click.option(
+    "--path", "glob", default="", metavar="GLOB", help="Only paths that fit, as in a .gitignore: *.jpg, /2026, 2026/**/raw."
+)
+@click.option("--at", metavar="TIME", help="The state at this time: RFC 3339, '2026-11-20 14:00', '2h ago'.  [default: now]")
+@click.option("--all-versions", is_flag=True, help="Every version instead of the state at one time, deletions too.")
+@json_option
+def command(  # noqa: PLR0913 - one for each option
+    connection: Connection, *, policy: str, source_name: str, glob: str, at: str | None, all_versions: bool, as_json: bool
+) -> None:
+    """List what the destination holds. JSON: {"entries": [...]}."""
+    at_ns = time_option(at)
+    from admin_client.client import AgentClient  # noqa: PLC0415 - keeps --help quick
+    from admin_client.endpoints import find_endpoints  # noqa: PLC0415
+    from common.model import Selection  # noqa: PLC0415
+
+    selection = Selection(policy=policy, source=source_name, glob=glob, at_ns=at_ns, all_versions=all_versions)
+    with AgentClient(find_endpoints(connection).need_dest()) as client:
+        entries = client.entries(selection)
+        if as_json:
+            print_json_list("entries", map(_as_json, entries))
+        else:
+            for line in _lines(entries):
+                click.echo(line)
+
+
+def time_option(text: str | None) -> int:
+    """The value of `--at` in nanoseconds, 0 where it is not given. Errors: click.UsageError."""
+    if text is None:
+        return 0
+    try:
+        return moment_ns(text, now_ns=SystemClock().now_ns())
+    except ValueError as error:
+        raise click.UsageError(f"--at: {error}") from None
+
+
+def _as_json(entry: Entry) -> dict[str, Any]:
+    version, attributes = entry.version, entry.version.attributes
+    found: dict[str, Any] = {
+        "source": version.id.agent,
+        "seq": version.id.seq,
+        "policy": version.policy,
+        "root": version.root,
+        "path": show(version.path),
+        "kind": version.kind.value,
+        "mode": f"{attributes.mode:04o}",
+        "uid": attributes.uid,
+        "gid": attributes.gid,
+        "user": attributes.user,
+        "group": attributes.group,
+        "mtime": rfc3339(attributes.mtime_ns),
+        "observed": rfc3339(version.observed_ns),
+        "received": rfc3339(entry.received_ns),
+    }
+    if version.digest is not None:
+        found |= {"size": version.size, "digest": version.digest.hex()}
+        if entry.recipe is not None:
+            found |= {
+                "coding": getattr(entry.recipe, "coding", None),
+                "stored_bytes": getattr(entry.recipe, "stored_bytes", None),
+            }
+    if attributes.target:
+        found["target"] = show(attributes.target)
+    if not _is_utf8(version.path):
+        found["path_base64"] = base64.b64encode(version.path).decode()
+    return found
+
+
+def _lines(entries: Iterator[Entry]) -> Iterator[str]:
+    for entry in entries:
+        version, attributes = entry.version, entry.version.attributes
+        mode = stat.filemode(_TYPE_BITS[version.kind] | attributes.mode) if version.kind in _TYPE_BITS else "deleted   "
+        owner = f"{attributes.user or attributes.uid}:{attributes.group or attributes.gid}"
+        time = rfc3339(attributes.mtime_ns or version.observed_ns)[:19]
+        where = f"{version.id.agent}:{version.policy}/{version.root}/{show(version.path)}"
+        arrow = f" -> {show(attributes.target)}" if attributes.target else ""
+        yield f"{mode} {printable(owner):<17} {version.size:>12} {time} {printable(where + arrow)}"
+
+
+def _is_utf8(path: bytes) -> bool:
+    try:
+        path.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
