@@ -64,7 +64,7 @@ class Lepton:
         if not coded.startswith(_CODED_MAGIC):
             raise ContentError("damaged", "lepton: not a coded form")
         _check_size(int.from_bytes(coded[_CODED_SIZE], "little"), size)
-        content = _call(lambda: lepton_jpeg_python.decompress_bytes(coded), "damaged")
+        content = _call(lambda: lepton_jpeg_python.decompress_bytes(coded, _CONFIG), "damaged")
         _check_size(len(content), size)
         target.write(content)
 
@@ -91,7 +91,8 @@ def _call(library: Callable[[], bytes], reason: str) -> bytes:
         return library()
     except RuntimeError as error:
         # "Compression failed: UnsupportedJpeg: what\n at file:line ...": the words are for people, the places for its authors.
-        raise ContentError(reason, f"lepton: {str(error).partition(chr(10))[0].partition(': ')[2]}") from error
+        words = str(error).partition("\n")[0].partition(": ")[2]
+        raise ContentError("memory" if words.startswith("OutOfMemory") else reason, f"lepton: {words}") from error
     except MemoryError as error:
         raise ContentError("memory", "lepton: not enough memory") from error
     except BaseException as error:
