@@ -14,7 +14,7 @@ from pathlib import Path
 
 from blake3 import blake3
 
-from common.paths import show
+from common.paths import ROOT, directory, join, open_root, show
 
 _SKIPPED = {stat.S_IFSOCK, stat.S_IFCHR, stat.S_IFBLK}
 _PIECE_BYTES = 1 << 20
@@ -63,26 +63,22 @@ def _tree(top: Path) -> tuple[dict[bytes, _Seen], dict[bytes, frozenset[bytes]]]
 
 def _walk(top: Path) -> Iterator[tuple[bytes, os.stat_result, _Seen]]:
     """Every path with its stat result, the top itself as the empty path."""
-    pending: list[tuple[bytes, int]] = [(b"", os.open(top, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))]
+    top_fd = open_root(top)
+    pending = [ROOT]
     try:
         while pending:
-            path, fd = pending.pop()
-            try:
+            path = pending.pop()
+            with directory(top_fd, path) as fd:
                 st = os.fstat(fd)
                 yield path, st, _look(fd, b".", st)
-                for name in sorted(map(os.fsencode, os.listdir(fd))):
+                for name in map(os.fsencode, os.listdir(fd)):
                     st = os.lstat(name, dir_fd=fd)
-                    below = path + b"/" + name if path else name
                     if stat.S_ISDIR(st.st_mode):
-                        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-                        pending.append((below, os.open(name, flags, dir_fd=fd)))
+                        pending.append(join(path, name))
                     elif stat.S_IFMT(st.st_mode) not in _SKIPPED:
-                        yield below, st, _look(fd, name, st)
-            finally:
-                os.close(fd)
+                        yield join(path, name), st, _look(fd, name, st)
     finally:
-        for _, fd in pending:
-            os.close(fd)
+        os.close(top_fd)
 
 
 def _look(fd: int, name: bytes, st: os.stat_result) -> _Seen:
