@@ -1,0 +1,89 @@
+"""`python -m tests.bench [--photos DIR] [--only NAME]... [--json]`: runs the cases and prints a table and JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from tests.bench.cases import CASES, Figures, Setting
+from tests.bench.libraries import MB
+from tests.bench.measured import Failed
+
+AIMS = {
+    ("first", "seconds_over_restic"): "<= 2",
+    ("upload", "mb_per_s"): ">= 150",
+    ("link_20ms", "use_while_due"): ">= 0.95",
+    ("link_200ms", "use_while_due"): ">= 0.90",
+    ("receipt", "p50_s"): "<= 2",
+    ("receipt", "p95_s"): "<= 5",
+    ("rescan", "seconds"): "<= 10",
+    ("rescan", "peak_rss_mb"): "<= 400",
+}
+
+
+@click.command()
+@click.option(
+    "--photos", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Your own library instead of a drawn one."
+)
+@click.option("--only", multiple=True, type=click.Choice(list(CASES)), help="Only this case; may be repeated.")
+@click.option(
+    "--scratch",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where to work; needs about 4 times --mb, and of the library.",
+)
+@click.option("--mb", default=1000, show_default=True, help="Incompressible data for `upload`.")
+@click.option("--files", default=100_000, show_default=True, help="Files for `rescan`.")
+@click.option("--rounds", default=20, show_default=True, help="Files for `receipt`.")
+@click.option("--json", "as_json", is_flag=True, help="Only JSON on stdout.")
+def main(**options: object) -> None:
+    """Measures the program on this machine. Ratios of one run can be compared; seconds of two machines cannot."""
+    sys.exit(_bench(**options))  # type: ignore[arg-type] # click fills in what the options above declare
+
+
+def _bench(
+    *, photos: Path | None, only: tuple[str, ...], scratch: Path | None, mb: int, files: int, rounds: int, as_json: bool
+) -> int:
+    folder = Path(tempfile.mkdtemp(prefix="smarter-bench-", dir=scratch))
+    setting = Setting(folder, photos.absolute() if photos else None, n_bytes=mb * MB, n_files=files, n_rounds=rounds)
+    figures: dict[str, Figures] = {}
+    try:
+        for name in only or CASES:
+            print(f"{name} ...", file=sys.stderr, flush=True)
+            try:
+                figures[name] = CASES[name](setting)
+            except Failed as error:
+                figures[name] = {"failed": str(error)}
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    if not as_json:
+        Console().print(_table(figures))
+    print(json.dumps({"cpus": len(os.sched_getaffinity(0)), **figures}))
+    return int(any("failed" in found for found in figures.values()))
+
+
+def _table(figures: dict[str, Figures]) -> Table:
+    table = Table("case", "figure", "value", "aim")
+    for case, found in figures.items():
+        for figure, value in found.items():
+            shown = (
+                f"{value:,.3g}"
+                if isinstance(value, float) and value < 1000
+                else f"{value:,.0f}"
+                if isinstance(value, float)
+                else str(value)
+            )
+            table.add_row(case, figure, shown, AIMS.get((case, figure), ""))
+        table.add_section()
+    return table
+
+
+if __name__ == "__main__":
+    main()
