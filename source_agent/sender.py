@@ -95,6 +95,7 @@ class Sender:
         stub = self._connection.stub
         streams = {lane: stub.Upload() for lane in Lane}
         offering, recording = stub.Offer(), stub.Record()
+        calls: list[grpc.aio.Call] = [*streams.values(), offering, recording]
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = group
@@ -112,7 +113,7 @@ class Sender:
         except BaseExceptionGroup as several:
             raise _first(several) from several
         finally:
-            for each in (*streams.values(), offering, recording):
+            for each in calls:
                 each.cancel()
             await asyncio.to_thread(self._journal_outcomes)
 
