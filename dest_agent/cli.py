@@ -11,7 +11,10 @@ from typing import ParamSpec
 
 import click
 
+from common import lifecycle, logs
 from common.errors import ExitCode, SmarterError
+from dest_agent import agent
+from dest_agent.config import load_dest_config
 
 P = ParamSpec("P")
 _config = click.option("--config", "config_path", required=True, type=click.Path(path_type=Path), help="The dest.yaml to use.")
@@ -45,10 +48,6 @@ def main() -> None:
 @_said
 def run(config_path: Path) -> ExitCode:
     """Run the daemon (systemd Type=notify)."""
-    from common import lifecycle, logs
-    from dest_agent import agent
-    from dest_agent.config import load_dest_config
-
     config = load_dest_config(config_path)
     logs.configure(config.log.level, config.log.format)
 
@@ -64,9 +63,6 @@ def run(config_path: Path) -> ExitCode:
 @_said
 def check(config_path: Path) -> ExitCode:
     """Read the configuration and say every mistake at once."""
-    from dest_agent.agent import check_identity
-    from dest_agent.config import load_dest_config
-
-    check_identity(load_dest_config(config_path))
+    agent.check_identity(load_dest_config(config_path))
     click.echo(f"{config_path}: good")
     return ExitCode.OK

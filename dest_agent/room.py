@@ -11,8 +11,9 @@ from dest_agent.store import ObjectStore
 
 @dataclass(slots=True)
 class Space:
-    """The store's free space, and whether a write was refused since one last succeeded: a quota or a full inode table
-    refuses while bytes are free.
+    """The store's free space, and whether the disk is full.
+
+    `full`: a write was refused and none has succeeded since. A quota or a full inode table refuses while bytes are free.
     """
 
     store: ObjectStore

@@ -64,9 +64,9 @@ class Verifier:
     n_at_once: int
 
     async def verify(self, policy: str) -> AsyncIterator[Progress | Broken | Verified]:
-        """Proves the contents of a policy, or, where it is empty, all, and then counts orphans. Errors: StoreFailed, DatabaseError.
+        """Proves the contents of a policy, or, where it is empty, all, and then counts orphans.
 
-        The result of a complete verification is remembered for the status.
+        The result of a complete verification is remembered for the status. Errors: StoreFailed, DatabaseError.
         """
         total = await asyncio.to_thread(self.catalogue.totals, policy)
         n_contents = n_bytes = n_broken = 0

@@ -74,7 +74,7 @@ class Catalogue(Protocol):
         """What is known of those of `digests` that are there. Errors: IntegrityError for a recipe this program cannot read."""
 
     def every_content(self, policy: str) -> Iterator[Content]:
-        """Every content, or, where `policy` is not empty, those that a version of it has; in the order of digests, in bounded memory."""
+        """Every content, or, where `policy` is not empty, those that a version of it has; by digest, in bounded memory."""
 
     def totals(self, policy: str) -> Totals:
         """Counts of what `every_content` gives."""

@@ -21,7 +21,9 @@ from dest_agent.catalogue.selecting import Match, matching
 
 _PAGE = 512
 _WHOLE = "whole"
-_CONTENT = "contents.digest, contents.size, contents.recipe, contents.coding, contents.stored_bytes"
+_CONTENT = "SELECT digest, size, recipe, coding, stored_bytes FROM "
+_CONTENT_OF = _CONTENT + "contents WHERE digest = ?"
+_TOTALS = "SELECT count(*), coalesce(sum(size), 0), coalesce(sum(stored_bytes), 0) FROM "
 _OF_POLICY = (
     "contents WHERE digest IN (SELECT digest FROM versions WHERE digest IS NOT NULL"
     " AND root IN (SELECT id FROM roots WHERE policy = ?))"
@@ -60,7 +62,7 @@ class SqliteCatalogue:
     def contents(self, digests: Sequence[Digest]) -> dict[Digest, Content]:
         """See Catalogue."""
         with self._reading() as db:
-            rows = [db.execute(f"SELECT {_CONTENT} FROM contents WHERE digest = ?", (d,)).fetchone() for d in digests]
+            rows = [db.execute(_CONTENT_OF, (digest,)).fetchone() for digest in digests]
         return {content.digest: content for row in rows if row is not None for content in (_content(row),)}
 
     def every_content(self, policy: str) -> Iterator[Content]:
@@ -69,8 +71,7 @@ class SqliteCatalogue:
         of, values = (_OF_POLICY + " AND", (policy,)) if policy else ("contents WHERE", ())
         while True:
             with self._reading() as db:
-                query = f"SELECT {_CONTENT} FROM {of} digest > ? ORDER BY digest LIMIT {_PAGE}"
-                rows = db.execute(query, (*values, after)).fetchall()
+                rows = db.execute(_CONTENT + of + " digest > ? ORDER BY digest LIMIT ?", (*values, after, _PAGE)).fetchall()
             yield from map(_content, rows)
             if len(rows) < _PAGE:
                 return
@@ -81,17 +82,12 @@ class SqliteCatalogue:
         with self._reading() as db:
             if not policy:
                 return Totals(*db.execute("SELECT contents, logical_bytes, stored_bytes FROM totals").fetchone())
-            sums = "count(*), coalesce(sum(size), 0), coalesce(sum(stored_bytes), 0)"
-            return Totals(*db.execute(f"SELECT {sums} FROM {_OF_POLICY}", (policy,)).fetchone())
+            return Totals(*db.execute(_TOTALS + _OF_POLICY, (policy,)).fetchone())
 
     def paths(self, digest: Digest, *, most: int) -> list[str]:
         """See Catalogue."""
         with self._reading() as db:
-            rows = db.execute(
-                "SELECT DISTINCT sources.name, roots.policy, roots.root, path FROM versions JOIN roots ON roots.id = versions.root"
-                " JOIN sources ON sources.id = versions.source WHERE versions.digest = ? LIMIT ?",
-                (digest, most),
-            ).fetchall()
+            rows = db.execute(_PATHS, (digest, most)).fetchall()
         return [f"{r['name']}:{r['policy']}/{r['root']}/{show(r['path'])}" for r in rows]
 
     def entries(self, selection: Selection) -> Iterator[Entry]:
@@ -148,7 +144,7 @@ class SqliteCatalogue:
         source = self._source_id(db, version.id.agent)
         root = self._root_id(db, source, version.policy, version.root)
         values = (source, version.id.seq, root, *_record(version)[2:], received_ns)
-        db.execute(f"INSERT INTO versions VALUES ({', '.join('?' * len(values))})", values)
+        db.execute("INSERT INTO versions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
         db.execute(
             "UPDATE sources SET versions = versions + 1, last_seq = max(last_seq, ?), last_received_ns = ? WHERE id = ?",
             (version.id.seq, received_ns, source),
@@ -191,6 +187,11 @@ _RECORD = (
     "SELECT roots.policy, roots.root, path, kind, attributes, digest, size, role, observed_ns FROM versions"
     " JOIN roots ON roots.id = versions.root JOIN sources ON sources.id = versions.source WHERE sources.name = ? AND seq = ?"
 )
+_PATHS = (
+    "SELECT DISTINCT sources.name, policy, roots.root, path FROM versions JOIN roots ON roots.id = versions.root"
+    " JOIN sources ON sources.id = versions.source WHERE versions.digest = ? LIMIT ?"
+)
+_HOLDS = "SELECT 1 FROM versions WHERE digest = ? AND source IN (SELECT id FROM sources WHERE name IN ({})) LIMIT 1"
 _ROOTS = (
     "SELECT roots.id, sources.name, policy, root FROM roots JOIN sources ON sources.id = roots.source"
     " WHERE :policy IN ('', policy) AND :source IN ('', sources.name) ORDER BY sources.name, policy, root"
@@ -220,7 +221,7 @@ def _record(v: Version) -> tuple[object, ...]:
 
 def _holds(db: Connection, sharing: AbstractSet[str], digest: Digest) -> bool:
     marks = ", ".join("?" * len(sharing))
-    query = f"SELECT 1 FROM versions WHERE digest = ? AND source IN (SELECT id FROM sources WHERE name IN ({marks})) LIMIT 1"
+    query = _HOLDS.format(marks)
     return db.execute(query, (digest, *sharing)).fetchone() is not None
 
 

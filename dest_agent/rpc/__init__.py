@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
-from typing import Any
+from typing import Any, TypeVar
 
 import grpc
 
@@ -16,6 +17,7 @@ from common.wire.status import code_of
 from dest_agent.access import ADMIN_SOCKET
 
 Context = grpc.aio.ServicerContext[Any, Any]
+T = TypeVar("T")
 PeerOf = Callable[[Context], PeerIdentity]
 
 SOFTWARE = f"smarter/{version('smarter')}"
@@ -41,3 +43,12 @@ async def answering(context: Context) -> AsyncIterator[None]:
     except (SmarterError, ValueError) as error:
         _log.info("call_refused", peer=context.peer(), reason=str(error), error=type(error).__name__)
         await context.abort(code_of(error), str(error))
+
+
+async def messages(stream: AsyncIterator[T]) -> AsyncIterator[T]:
+    """The messages of a call's peer. A call that ends because the server hangs up counts as cancelled, like any other."""
+    try:
+        async for message in stream:
+            yield message
+    except grpc.aio.BaseError as error:
+        raise asyncio.CancelledError from error

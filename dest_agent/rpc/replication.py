@@ -19,7 +19,7 @@ from dest_agent.catalogue import Catalogue
 from dest_agent.committer import Committer
 from dest_agent.offers import Offers
 from dest_agent.receiver import Malformed, Receiver
-from dest_agent.rpc import SOFTWARE, Context, answering, tls_peer
+from dest_agent.rpc import SOFTWARE, Context, answering, messages, tls_peer
 from dest_agent.tally import told
 
 _log = get("dest.replication")
@@ -60,7 +60,7 @@ class Replication(pb_grpc.ReplicationServicer):
         """Answers each batch of offers with a batch of plans."""
         async with answering(context):
             source = self._source(context)
-            async for batch in request_iterator:
+            async for batch in messages(request_iterator):
                 yield wire.plans_to_pb(await self._to.offers.answer(source, wire.offers_from_pb(batch, self._to.limits)))
 
     async def Upload(self, request_iterator: AsyncIterator[pb.Frame], context: Context) -> AsyncIterator[pb.Receipt]:  # noqa: N802
@@ -74,14 +74,14 @@ class Replication(pb_grpc.ReplicationServicer):
         """Commits versions that bring no content and gives a receipt for each."""
         async with answering(context):
             source = self._source(context)
-            async for batch in request_iterator:
+            async for batch in messages(request_iterator):
                 yield wire.receipts_to_pb(await self._recorded(source, batch))
 
     def _source(self, context: Context) -> str:
         return self._to.access.source(tls_peer(context))
 
-    async def _frames(self, messages: AsyncIterator[pb.Frame], source: str) -> AsyncIterator[Frame | Malformed]:
-        async for message in messages:
+    async def _frames(self, stream: AsyncIterator[pb.Frame], source: str) -> AsyncIterator[Frame | Malformed]:
+        async for message in messages(stream):
             try:
                 yield wire.frame_from_pb(message, self._to.limits, agent=source)
             except ValueError as error:

@@ -10,7 +10,7 @@ from common.pb import restore_pb2_grpc as pb_grpc
 from common.wire.replication import refusal_to_pb
 from common.wire.restoring import entries_to_pb, selection_from_pb
 from dest_agent.restore import Piece, Restorer, Wanted
-from dest_agent.rpc import Context, PeerOf, answering
+from dest_agent.rpc import Context, PeerOf, answering, messages
 
 
 class Restore(pb_grpc.RestoreServicer):
@@ -34,7 +34,7 @@ class Restore(pb_grpc.RestoreServicer):
 
 
 async def _wanted(requests: AsyncIterator[pb.FetchRequest]) -> AsyncIterator[Wanted]:
-    async for request in requests:
+    async for request in messages(requests):
         yield Wanted(agent_name(request.source) if request.source else "", digest_from(request.digest))
 
 

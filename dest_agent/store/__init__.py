@@ -80,7 +80,10 @@ class ObjectStore(Protocol):
         """Removes an object if it is there. Open descriptors keep reading."""
 
     def list(self) -> Iterator[StoredObject]:
-        """Every object there from beginning to end of the listing, in bounded memory and no order; files that are no objects are left out."""
+        """The objects there, in no order and bounded memory; one published or deleted meanwhile may be left out.
+
+        Files that are no objects are left out too.
+        """
 
     def free_bytes(self) -> int:
         """What may still be written."""

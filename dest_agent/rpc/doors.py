@@ -1,0 +1,71 @@
+"""The two doors: mutual TLS for the world, a 0600 Unix socket for whoever may open it. There is no third."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+from grpc_health.v1 import health, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from common import adminsocket
+from common.errors import SmarterError
+from common.pb import admin_pb2, restore_pb2
+from common.pb.admin_pb2_grpc import add_AdminServicer_to_server
+from common.pb.replication_pb2_grpc import add_ReplicationServicer_to_server
+from common.pb.restore_pb2_grpc import add_RestoreServicer_to_server
+from common.tls import TlsFiles, server_credentials
+from common.wire.transport import SERVER_OPTIONS
+from dest_agent.access import Access
+from dest_agent.restore import Restorer
+from dest_agent.rpc import PeerOf, socket_peer, tls_peer
+from dest_agent.rpc.admin import Admin
+from dest_agent.rpc.replication import Delivery, Replication
+from dest_agent.rpc.restore import Restore
+from dest_agent.status import Status
+from dest_agent.verify import Verifier
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What stands behind the doors."""
+
+    access: Access
+    delivery: Delivery
+    restorer: Restorer
+    verifier: Verifier
+    status: Status
+
+
+def tls_door(address: str, files: TlsFiles, served: Served) -> tuple[grpc.aio.Server, int]:
+    """A server, not yet started, for sources and the operator, and the port it has.
+
+    Errors: SmarterError where the address cannot be bound; ConfigError for unusable TLS files.
+    """
+    server = grpc.aio.server(options=SERVER_OPTIONS)
+    add_ReplicationServicer_to_server(Replication(served.delivery), server)
+    _add_reading(server, served, tls_peer)
+    credentials = server_credentials(files)
+    try:
+        return server, server.add_secure_port(address, credentials)
+    except RuntimeError as error:
+        raise SmarterError(f"listen: {address} cannot be bound: is another program there?") from error
+
+
+def admin_door(socket: Path, served: Served) -> grpc.aio.Server:
+    """A server, not yet started, on the admin socket; the only one that lists its services. Errors: ConfigError, SmarterError."""
+    server = grpc.aio.server(options=SERVER_OPTIONS)
+    _add_reading(server, served, socket_peer)
+    own = (restore_pb2.DESCRIPTOR.services_by_name["Restore"], admin_pb2.DESCRIPTOR.services_by_name["Admin"])
+    names = (*(service.full_name for service in own), health.SERVICE_NAME, reflection.SERVICE_NAME)
+    reflection.enable_server_reflection(names, server)
+    adminsocket.bind(server, socket)
+    return server
+
+
+def _add_reading(server: grpc.aio.Server, served: Served, peer_of: PeerOf) -> None:
+    admin = Admin(served.status, served.verifier, access=served.access, peer_of=peer_of)
+    add_RestoreServicer_to_server(Restore(served.restorer, peer_of), server)
+    add_AdminServicer_to_server(admin, server)
+    health_pb2_grpc.add_HealthServicer_to_server(health.aio.HealthServicer(), server)
