@@ -19,7 +19,7 @@ import grpc.aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from common import adminsocket, clock, lifecycle, paths
+from common import adminsocket, lifecycle, paths
 from common.clock import Clock, SystemClock
 from common.durable import make_directory
 from common.errors import ContentError, SmarterError, TransientError
@@ -66,6 +66,7 @@ class Summary:
     fallbacks: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
     cpu_seconds: float = 0.0
+    """Of the agent and its workers; known once those have ended."""
 
     @property
     def is_partial(self) -> bool:
@@ -157,7 +158,6 @@ class Source:
             skipped=[{"path": paths.show(path), "kind": kind} for s in seen for path, kind in s.skipped],
             fallbacks={reason: int(n) for reason, n in snapshot(FALLBACKS).items()},
             seconds=round(self.clock.monotonic_s() - self.started_s, 3),
-            cpu_seconds=round(clock.cpu_s(), 3),
         )
 
     async def _admin_server(self) -> grpc.aio.Server:

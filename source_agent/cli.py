@@ -6,7 +6,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec
@@ -74,6 +74,7 @@ def run(config_path: Path) -> ExitCode:
 def once(config_path: Path, *, drain: bool, as_json: bool) -> ExitCode:
     """Scan once, deliver what is due, end when each has its receipt."""
     from common import logs
+    from common.clock import cpu_s
     from source_agent.agent import assembled
 
     del drain  # nothing is deferred yet: every version is due at once
@@ -82,7 +83,8 @@ def once(config_path: Path, *, drain: bool, as_json: bool) -> ExitCode:
 
     async def work() -> Summary:
         async with assembled(config) as source:
-            return await source.once()
+            summary = await source.once()
+        return replace(summary, cpu_seconds=round(cpu_s(), 3))
 
     summary = asyncio.run(work())
     click.echo(json.dumps(asdict(summary)) if as_json else _sentences(summary))
