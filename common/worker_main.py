@@ -43,9 +43,10 @@ def main() -> None:
     module, _, name = table.partition(":")
     jobs: Mapping[str, Job] = getattr(importlib.import_module(module), name)
     _limit(memory_bytes)
-    with socket.socket(fileno=0) as agent:
-        while _serve(agent, jobs):
-            pass
+    # Closed only by the end of the process: the agent takes a closed socket for a death and reads the last words then.
+    agent = socket.socket(fileno=0)
+    while _serve(agent, jobs):
+        pass
 
 
 def _bind_to_parent(parent_pid: int) -> None:
