@@ -47,7 +47,7 @@ _SOURCE_YAML = """\
 version: 1
 agent: {{name: {source}, state: ./state-a}}
 tls: {{ca: pki/ca.pem, cert: pki/{source}.pem, key: pki/{source}.key}}
-destination: {{address: "127.0.0.1:{port}", server_name: {dest}}}
+destination: {{address: "127.0.0.1:{port}"}}
 admin: {{socket: ./source.sock}}
 policies:
   - {{name: {policy}, roots: [{root}]}}
@@ -109,7 +109,7 @@ async def run_demo(state: Path, *, photos: Path | None, progress: Progress) -> D
     (state / "dest.yaml").write_text(_DEST_YAML.format(dest=DEST, port=port))
     async with CountingRelay("127.0.0.1", port) as relay:
         root = json.dumps(str(library)) if photos else "./library"
-        source_yaml = _SOURCE_YAML.format(source=SOURCE, dest=DEST, policy=POLICY, port=relay.port, root=root)
+        source_yaml = _SOURCE_YAML.format(source=SOURCE, policy=POLICY, port=relay.port, root=root)
         (state / "source.yaml").write_text(source_yaml)
         async with _destination(state, progress):
             begun_s = monotonic_s()

@@ -52,10 +52,21 @@ def _upgrade(connection: Connection, path: Path, upgrades: Sequence[str]) -> Non
         )
     for n, script in enumerate(upgrades[number:], start=number):
         with transaction(connection):
-            for statement in script.split(";"):
-                if statement.strip():
-                    connection.execute(statement)
+            for statement in _statements(script):
+                connection.execute(statement)
             connection.execute(f"PRAGMA user_version={n + 1}")
+
+
+def _statements(script: str) -> Iterator[str]:
+    """The statements of a script one by one, for `executescript` would commit in between. A comment may hold a semicolon."""
+    statement = ""
+    for piece in script.split(";"):
+        statement += piece + ";"
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+    if statement.strip("; \n"):
+        yield statement
 
 
 @contextmanager
