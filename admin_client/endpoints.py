@@ -8,22 +8,18 @@ certificate first, after the CA and the role in it have been proved: any agent o
 from __future__ import annotations
 
 import os
-import socket
-import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 import click
 
 from admin_client.options import Connection
 from common.config import MAX_SOCKET_BYTES, host_port
-from common.errors import PeerError, TransientError
-from common.tls import PeerIdentity, PeerRole, TlsFiles, own_identity, peer_identity
+from common.errors import PeerError
+from common.tls import PeerIdentity, PeerRole, TlsFiles, listener_identity
 
 CONFIG_VARIABLE = "SMARTER_CONFIG"
-_DIAL_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,34 +76,12 @@ def find_endpoints(connection: Connection, *, environ: Callable[[str], str | Non
 
 
 def server_identity(endpoint: Endpoint) -> PeerIdentity:
-    """Who listens at a network address, proved by a TLS handshake with the operator's certificate.
+    """Who listens at a network endpoint, proved to be an agent of the role that is expected there.
 
     Errors: ConfigError for our own files; PeerError where CA or role do not fit; TransientError where nobody answers.
     """
     assert endpoint.tls is not None, "a local endpoint shows no certificate"  # noqa: S101 - a caller's bug, not an input
-    own_identity(endpoint.tls)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    # The chain is verified; the name is what this handshake is for.
-    context.check_hostname = False
-    context.load_verify_locations(endpoint.tls.ca)
-    context.load_cert_chain(endpoint.tls.cert, endpoint.tls.key)
-    context.set_alpn_protocols(["h2"])
-    host, _, port = endpoint.address.rpartition(":")
-    try:
-        with (
-            socket.create_connection((host.strip("[]"), int(port)), timeout=_DIAL_S) as plain,
-            context.wrap_socket(plain) as wrapped,
-        ):
-            shown = cast("tuple[tuple[str, str], ...]", (wrapped.getpeercert() or {}).get("subjectAltName", ()))
-    except ssl.SSLError as error:
-        raise PeerError(f"{endpoint.address}: TLS handshake refused: {error.reason or error}") from None
-    except OSError as error:
-        raise TransientError(f"{endpoint.address}: nobody answers there: {error.strerror or error}") from None
-    try:
-        identity = peer_identity({"peer_uri": [value.encode() for kind, value in shown if kind == "URI"]})
-    except PeerError as error:
-        raise PeerError(f"{endpoint.address}: {error}") from None
+    identity = listener_identity(endpoint.address, endpoint.tls)
     if identity.role is not endpoint.role:
         raise PeerError(f"{endpoint.address}: a {identity.role} agent ({identity.name}) listens there, not a {endpoint.role}")
     return identity

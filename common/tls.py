@@ -11,11 +11,14 @@ several files one after another; what does not fit together yet is not taken, an
 from __future__ import annotations
 
 import os
+import socket
+import ssl
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
+from typing import cast
 
 import grpc
 from cryptography import x509
@@ -24,11 +27,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 
 from common import logs
 from common.clock import Clock, SystemClock
-from common.errors import ConfigError, PeerError
+from common.errors import ConfigError, PeerError, TransientError
 from common.ids import agent_name
 
 URI_SCHEME = "smarter"
 _URI_PROPERTY = "peer_uri"
+_DIAL_S = 10.0
 _log = logs.get("tls")
 
 
@@ -118,6 +122,36 @@ def peer_identity(auth_context: Mapping[str, Iterable[bytes]]) -> PeerIdentity:
     """
     uris = [raw.decode("utf-8", "replace") for raw in auth_context.get(_URI_PROPERTY, ())]
     return _identity([uri for uri in uris if uri.startswith(f"{URI_SCHEME}:")])
+
+
+def listener_identity(address: str, files: TlsFiles) -> PeerIdentity:
+    """Who listens at `HOST:PORT`: the name that gRPC is then told to check, for whoever knows an address and no name.
+
+    A TLS handshake of its own proves the CA's signature; what role to expect there is for the caller to say. Blocks.
+    Errors: ConfigError for our own files; PeerError where the CA or the identity do not fit; TransientError else.
+    """
+    own_identity(files)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    # The chain is verified; the name is what this handshake is for.
+    context.check_hostname = False
+    host, _, port = address.rpartition(":")
+    try:
+        context.load_verify_locations(files.ca)
+        context.load_cert_chain(files.cert, files.key)
+        context.set_alpn_protocols(["h2"])
+        with (
+            socket.create_connection((host.strip("[]"), int(port)), timeout=_DIAL_S) as plain,
+            context.wrap_socket(plain) as wrapped,
+        ):
+            shown = cast("tuple[tuple[str, str], ...]", (wrapped.getpeercert() or {}).get("subjectAltName", ()))
+    except ssl.SSLError as error:
+        raise PeerError(f"{address}: TLS handshake refused: {error.reason or error}") from None
+    except OSError as error:
+        raise TransientError(f"{address}: nobody answers there: {error.strerror or error}") from None
+    try:
+        return _identity([value for kind, value in shown if kind == "URI" and value.startswith(f"{URI_SCHEME}:")])
+    except PeerError as error:
+        raise PeerError(f"{address}: {error}") from None
 
 
 class _Reloading:
