@@ -108,8 +108,9 @@ def _receive(agent: socket.socket) -> tuple[bytes, list[int]]:
 def _allow_cpu(cpu_s: int) -> None:
     """From here the kernel counts: SIGXCPU ends the process when it has used that many CPU seconds more."""
     used = resource.getrusage(resource.RUSAGE_SELF)
+    soft = int(used.ru_utime + used.ru_stime) + cpu_s + 1
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
-    resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime) + cpu_s + 1, hard))
+    resource.setrlimit(resource.RLIMIT_CPU, (soft if hard == resource.RLIM_INFINITY else min(soft, hard), hard))
 
 
 def _memory() -> dict[str, Value]:

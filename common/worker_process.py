@@ -108,7 +108,7 @@ class WorkerProcess:
             raise await asyncio.to_thread(self._obituary, job, cpu_s)
         try:
             return _reply(json.loads(message))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise ContentError("crashed", f"the {job} job gave an answer that makes no sense") from error
 
     def kill(self) -> None:

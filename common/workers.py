@@ -177,5 +177,5 @@ class Workers:
 def _admitted(make: Callable[[], T]) -> T:
     try:
         return make()
-    except (KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError, TypeError, OverflowError) as error:
         raise ContentError("crashed", "a worker gave an answer that makes no sense") from error
