@@ -32,7 +32,7 @@ from dest_agent.staging import StagedFile, StagingKey, StaleOffset
 from dest_agent.store import NoSpace, ObjectKey
 from dest_agent.tally import told
 
-GATHERED_BYTES = 2 << 20
+GATHERED_BYTES = 1 << 20
 """Frames are written together up to here."""
 MAX_LANDING = 32
 """Complete contents of one stream that wait for their proof or commit."""

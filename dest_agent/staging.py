@@ -31,6 +31,8 @@ MAX_HINTED_BYTES = 4 << 30
 """Of a longer partial only these first bytes are offered for resuming: the offer reads and hashes them."""
 
 _READ_BYTES = 1 << 20
+_MAX_PIECES = 1024
+"""What the kernel takes in one call."""
 
 
 class TakenOver(TransientError):
@@ -94,15 +96,10 @@ class StagedFile:
 
     def append(self, pieces: Sequence[bytes]) -> None:
         """Writes and hashes the next bytes. Errors: TakenOver, NoSpace, StoreFailed."""
-        joined = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         with self._lock, disk_errors(f"staging {self.path.name}"):
             fd = self._open()
-            view = memoryview(joined)
-            while view:
-                n_written = os.pwrite(fd, view, self.n_bytes)
-                self.n_bytes += n_written
-                view = view[n_written:]
-            self._hash.update(joined)
+            for at in range(0, len(pieces), _MAX_PIECES):
+                self._write(fd, pieces[at : at + _MAX_PIECES])
 
     def digest(self) -> Digest:
         """Of all bytes so far, resumed ones included."""
@@ -163,6 +160,18 @@ class StagedFile:
             make_directory(self.path.parent)
             self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         return self._fd
+
+    def _write(self, fd: int, pieces: Sequence[bytes]) -> None:
+        n_written = os.pwritev(fd, pieces, self.n_bytes)
+        end = self.n_bytes + sum(map(len, pieces))
+        if self.n_bytes + n_written < end:
+            # A disk that is nearly full takes a part; asked again it takes the rest or says why not.
+            rest = memoryview(b"".join(pieces))
+            while n_written < len(rest):
+                n_written += os.pwrite(fd, rest[n_written:], self.n_bytes + n_written)
+        self.n_bytes = end
+        for piece in pieces:
+            self._hash.update(piece)
 
     def _close(self) -> None:
         if self._fd >= 0:
