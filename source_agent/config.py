@@ -50,7 +50,7 @@ class DestinationSection(Section):
 
     address: HostPort
     server_name: AgentName | None = None
-    """The name that the destination's certificate must have; None: that of the first one that answers, remembered from then on."""
+    """The name that the destination's certificate must have; None: that of the first that answers, remembered from then on."""
 
 
 class RootSection(Section):

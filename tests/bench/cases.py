@@ -124,22 +124,25 @@ def _link(setting: Setting, *, rtt_s: float) -> Figures:
     library = incompressible(setting.scratch / f"{name}-library", n_bytes=n_bytes, file_bytes=4 * MB)
     with site(setting.scratch / name) as here, Relay(("127.0.0.1", here.listen_port), Shape(LINK_RATE_BYTES_S, rtt_s)) as relay:
         here.configure_source(library, port=relay.port)
+        start_s = monotonic_s()
         once = here.once()
     due_bytes = tree_bytes(library)
+    begin_s, use = _use(relay.up, due_bytes)
     return {
         "mb": due_bytes / MB,
         "seconds": once.seconds,
-        "use_while_due": _use(relay.up, due_bytes),
+        "seconds_until_bytes": begin_s - start_s,
+        "use_while_due": use,
         "use_of_whole_run": due_bytes / LINK_RATE_BYTES_S / once.seconds,
         "sent_over_content": relay.up.n_bytes / due_bytes,
     }
 
 
-def _use(pipe: Pipe, due_bytes: int) -> float:
-    """The share of the rate that was used while bytes were due: from the first hundredth of them to the last."""
+def _use(pipe: Pipe, due_bytes: int) -> tuple[float, float]:
+    """When the first hundredth of the bytes had passed, and the share of the rate that was used from then to the last byte."""
     during = [(at_s, n_bytes) for at_s, n_bytes in pipe.passed if due_bytes * 0.01 <= n_bytes <= due_bytes]
     (start_s, start_bytes), (end_s, end_bytes) = during[0], during[-1]
-    return (end_bytes - start_bytes) / LINK_RATE_BYTES_S / (end_s - start_s)
+    return start_s, (end_bytes - start_bytes) / LINK_RATE_BYTES_S / (end_s - start_s)
 
 
 def receipt(setting: Setting) -> Figures:
@@ -165,7 +168,7 @@ def receipt(setting: Setting) -> Figures:
     return {
         "rounds": len(waits_s),
         "p50_s": statistics.median(waits_s),
-        "p95_s": statistics.quantiles(waits_s, n=20)[-1],
+        "p95_s": statistics.quantiles(waits_s, n=20, method="inclusive")[-1],
         "worst_s": max(waits_s),
     }
 
