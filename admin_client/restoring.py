@@ -29,7 +29,7 @@ from admin_client.progress import Progress
 from common import durable
 from common.clock import monotonic_s
 from common.errors import ExitCode, IntegrityError, PeerError, SmarterError
-from common.ids import Digest
+from common.ids import Digest, VersionId
 from common.model import Attributes, Kind, RefusalCode, Selection, Version
 from common.paths import RelPath, open_root, show
 
@@ -202,6 +202,8 @@ class _Restoration:
         self._progress = progress
         self._first_by_inode: dict[_Inode, Version] = {}
         self._links: list[Version] = []
+        self._lost: set[VersionId] = set()
+        """Refused or damaged: no first name for a link, whatever else stands at its path."""
         self._finishing: deque[tuple[Version, Future[list[str]]]] = deque()
 
     def run(self, versions: Iterable[Version]) -> None:
@@ -287,8 +289,8 @@ class _Restoration:
             return
         if piece.failed is not None:
             incoming.discard()
-            listed = self._report.damaged if piece.failed.code is RefusalCode.PROOF_FAILED else self._report.refused
-            listed.append((self._show(version), piece.failed.reason or piece.failed.code.name.lower()))
+            report = self._damage if piece.failed.code is RefusalCode.PROOF_FAILED else self._refuse
+            report(version, piece.failed.reason or piece.failed.code.name.lower())
             return
         self._finishing.append((version, self._pool.submit(self._trees[version.root].finish_file, incoming)))
         if len(self._finishing) > 4 * _SYNCING:
@@ -304,7 +306,7 @@ class _Restoration:
             return None
         except IntegrityError as error:
             incoming.discard()
-            self._report.damaged.append((self._show(version), str(error)))
+            self._damage(version, str(error))
             return None
         return incoming
 
@@ -316,7 +318,7 @@ class _Restoration:
         except NotPlaced as refused:
             self._refuse(version, str(refused))
         except IntegrityError as error:
-            self._report.damaged.append((self._show(version), str(error)))
+            self._damage(version, str(error))
         else:
             self._report.files += 1
             self._report.n_bytes += version.size
@@ -325,6 +327,8 @@ class _Restoration:
         """Gives a placed file one more name; False where its first name is not there."""
         attributes = version.attributes
         first = self._first_by_inode[_Inode(attributes.hardlink, version.kind, version.digest, attributes.target)]
+        if first.id in self._lost:
+            return False
         try:
             made = self._trees[version.root].place_link(version, self._trees[first.root], at=first.path)
         except FileNotFoundError:
@@ -341,7 +345,12 @@ class _Restoration:
         self._report.present += 1
         self._progress.advance(version.size)
 
+    def _damage(self, version: Version, reason: str) -> None:
+        self._lost.add(version.id)
+        self._report.damaged.append((self._show(version), reason))
+
     def _refuse(self, version: Version, reason: str) -> None:
+        self._lost.add(version.id)
         self._report.refused.append((self._show(version), reason))
 
     def _show(self, version: Version) -> str:
