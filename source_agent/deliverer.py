@@ -18,6 +18,7 @@ from common.metrics import LINK_FAILURES
 from common.retry import Backoff
 from common.tls import TlsFiles, stamp
 from source_agent.link import ask_name, connected
+from source_agent.scheduler import STREAMS
 from source_agent.sender import Sender, Tools
 
 RENEWAL_CHECK_S = 30.0
@@ -60,7 +61,7 @@ class Deliverer:
 
     async def _one_connection(self, finished: Callable[[], bool]) -> None:
         name = self.server_name or await self._learned_name()
-        async with connected(self.address, self.files, server_name=name) as connection:
+        async with connected(self.address, self.files, server_name=name, n_uploads=len(STREAMS)) as connection:
             self.connected_to, self.error, self.tools.tally.problem = connection.agent, "", ""
             _log.info("destination_connected", address=self.address, destination=connection.agent)
             before = self.tools.tally.progress_s

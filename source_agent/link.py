@@ -2,7 +2,8 @@
 
     1. The server name: the configured one; else the one that answered first, asked for by a bare TLS handshake that
        checks our authority and the role, and remembered in the journal. From then on only that name is taken.
-    2. A gRPC channel with our certificate, which checks the name again.
+    2. gRPC channels with our certificate, which check the name again: one for the small messages, and one for each upload
+       stream, since a single TCP connection does not fill a long link.
     3. Hello: protocol numbers, limits, and the highest sequence the destination knows of us.
 
 A connection lives as long as one `connected` block; whoever uses it dials again after any error.
@@ -43,6 +44,9 @@ class Connection:
     """A destination that answered Hello."""
 
     stub: ReplicationAsyncStub
+    """For Hello, offers and records."""
+    uploads: tuple[ReplicationAsyncStub, ...]
+    """One for each upload stream, each a TCP connection of its own."""
     address: str
     agent: str
     last_seq: int
@@ -51,16 +55,20 @@ class Connection:
 
 
 @contextlib.asynccontextmanager
-async def connected(address: str, files: TlsFiles, *, server_name: str) -> AsyncIterator[Connection]:
+async def connected(address: str, files: TlsFiles, *, server_name: str, n_uploads: int) -> AsyncIterator[Connection]:
     """A connection to the destination for the length of the block.
 
     Errors: TransientError where nobody answers; PeerError where certificates, names or protocols do not fit;
     ConfigError where our own files cannot be used.
     """
     options = [*CHANNEL_OPTIONS, ("grpc.ssl_target_name_override", server_name)]
-    channel = grpc.aio.secure_channel(address, channel_credentials(files), options=options)
-    try:
-        stub = ReplicationStub(channel)
+    credentials = channel_credentials(files)
+    async with contextlib.AsyncExitStack() as open_channels:
+        channels = [grpc.aio.secure_channel(address, credentials, options=options) for _ in range(1 + n_uploads)]
+        for channel in channels:
+            open_channels.push_async_callback(channel.close)
+            channel.get_state(try_to_connect=True)  # all shake hands at once: on a long link each costs several round trips
+        stub, *uploads = map(ReplicationStub, channels)
         hello = pb.HelloRequest(protocols=PROTOCOLS, software=SOFTWARE)
         try:
             reply: pb.HelloReply = await stub.Hello(hello, timeout=HELLO_S)
@@ -74,9 +82,7 @@ async def connected(address: str, files: TlsFiles, *, server_name: str) -> Async
             limits = limits_from_pb(reply.limits)
         except ValueError as error:
             raise PeerError(f"{address}: {error}") from error
-        yield Connection(stub, address, reply.agent, reply.last_seq, limits, frozenset(reply.codings))
-    finally:
-        await channel.close()
+        yield Connection(stub, tuple(uploads), address, reply.agent, reply.last_seq, limits, frozenset(reply.codings))
 
 
 async def ask_name(address: str, files: TlsFiles) -> str:

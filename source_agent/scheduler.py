@@ -1,6 +1,7 @@
 """In which order, and over which lane, deliveries go. Pure.
 
-Two lanes share the link, each a stream of its own: a content of many gigabytes must not hold up the pictures behind it.
+Two lanes share the link, each with streams of its own: a content of many gigabytes must not hold up the pictures behind
+it. The prompt lane has two streams, since one TCP connection does not fill a link with a long round trip.
 """
 
 from __future__ import annotations
@@ -19,6 +20,10 @@ class Lane(StrEnum):
 
     PROMPT = "prompt"
     BULK = "bulk"
+
+
+STREAMS = (Lane.PROMPT, Lane.PROMPT, Lane.BULK)
+"""The lane that each upload stream serves."""
 
 
 def lane_of(delivery: Delivery) -> Lane:

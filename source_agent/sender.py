@@ -28,7 +28,7 @@ from source_agent.batches import exchange_offers, exchange_records
 from source_agent.journal import Delivery, Journal, RootId
 from source_agent.link import Connection
 from source_agent.pins import Pins
-from source_agent.scheduler import Lane, in_order, lane_of, weight
+from source_agent.scheduler import STREAMS, Lane, in_order, lane_of, weight
 from source_agent.spool import RAW, Parcel, Spool, content_of
 from source_agent.states import State
 from source_agent.tally import Tally
@@ -93,9 +93,7 @@ class Sender:
         """
         await asyncio.to_thread(self._tools.journal.number_from, self._connection.last_seq)
         stub = self._connection.stub
-        streams = {lane: stub.Upload() for lane in Lane}
         offering, recording = stub.Offer(), stub.Record()
-        calls: list[grpc.aio.Call] = [*streams.values(), offering, recording]
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = group
@@ -103,8 +101,8 @@ class Sender:
                 limits, tally = self._connection.limits, self._tools.tally
                 jobs += exchange_offers(offering, self._offers, self._planned, limits=limits, tally=tally)
                 jobs += exchange_records(recording, self._records, self._recorded, limits=limits, tally=tally)
-                for lane, call in streams.items():
-                    stream = UploadStream(call, spool=self._tools.spool, limits=limits, tally=tally)
+                for lane, upload_stub in zip(STREAMS, self._connection.uploads, strict=True):
+                    stream = UploadStream(upload_stub.Upload(), spool=self._tools.spool, limits=limits, tally=tally)
                     jobs += [self._upload(stream, self._lanes[lane]), self._receive(stream)]
                 tasks = [group.create_task(self._mapped(job)) for job in jobs]
                 await self._feed(finished)
@@ -113,8 +111,8 @@ class Sender:
         except BaseExceptionGroup as several:
             raise _first(several) from several
         finally:
-            for each in calls:
-                each.cancel()
+            offering.cancel()
+            recording.cancel()
             await asyncio.to_thread(self._journal_outcomes)
 
     async def _mapped(self, job: Coroutine[Any, Any, None]) -> None:
