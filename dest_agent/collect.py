@@ -64,7 +64,7 @@ def sweep(store: ObjectStore, catalogue: Catalogue, claims: Claims, *, before_ns
         if found.published_ns >= before_ns:
             continue
         with claims.held_off() as claimed:
-            if found.key not in claimed and not _needed(catalogue, [found]):
+            if found.key not in claimed and found.key not in _needed(catalogue, [found]):
                 store.delete(found.key)
                 n_swept += 1
     ORPHANS_SWEPT.inc(n_swept)

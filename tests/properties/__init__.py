@@ -1,0 +1,1 @@
+"""Properties: what holds after any sequence of events."""
