@@ -7,7 +7,7 @@ path dirty or a delivery QUEUED, never a version without its delivery. Thread-sa
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,11 +102,8 @@ class Journal:
 
     def below(self, root: RootId, directory: RelPath) -> list[RelPath]:
         """Every journalled path below a directory, at any depth."""
-        prefix = directory + b"/"
-        query = "SELECT directory, name FROM entry WHERE root = ? AND (directory = ? OR (directory >= ? AND directory < ?))"
         with self._lock:
-            rows = self._db.execute(query, (root, directory, prefix, directory + b"0")).fetchall()
-        return [paths.join(RelPath(row[0]), row[1]) for row in rows]
+            return _below(self._db, root, directory)
 
     # dirty paths
 
@@ -145,31 +142,46 @@ class Journal:
         """Writes what intake found: new versions with their deliveries, in one transaction (S3).
 
         A path that is as it was only has its signature refreshed. An older version of the path that is still undelivered
-        and not pinned is SUPERSEDED: its bytes are gone. Gives the deliveries that are new.
+        and not pinned is SUPERSEDED: its bytes are gone; so is a quarantined one, whose complaint is settled. What was in a
+        directory that is none any more is gone with it. Gives the deliveries that are new.
         """
         with self._lock, transaction(self._db) as db:
-            made = [delivery for seen in observations if (delivery := self._record_one(db, seen))]
+            in_order = sorted(observations, key=lambda seen: (seen.root, seen.path))  # directories before what they hold
+            made = [delivery for seen in in_order for delivery in self._record_one(db, seen)]
         crash_point("S3")
         return made
 
-    def _record_one(self, db: Connection, seen: Observation) -> Delivery | None:
+    def _record_one(self, db: Connection, seen: Observation) -> Iterator[Delivery]:
+        old = _standing(db, seen)
+        was_directory = old["kind"] == Kind.DIRECTORY if old is not None else seen.kind is Kind.ABSENT
+        if was_directory and seen.kind is not Kind.DIRECTORY:
+            # Removed, moved away or replaced by a link, perhaps unseen: no later comparison would come past what it held.
+            for path in _below(db, seen.root, seen.path):
+                gone = Observation(seen.root, path, Kind.ABSENT, Attributes(), seen.observed_ns, signature=b"")
+                yield from self._settle(db, gone, _standing(db, gone))
+        yield from self._settle(db, seen, old)
+
+    def _settle(self, db: Connection, seen: Observation, old: Row | None) -> Iterator[Delivery]:
+        """Journals one observation of a path whose version so far is `old`."""
         directory, name = paths.parent(seen.path), paths.name(seen.path)
         where = (seen.root, directory, name)
-        old = db.execute(
-            "SELECT v.* FROM entry e JOIN version v USING (seq) WHERE e.root = ? AND e.directory = ? AND e.name = ?", where
-        ).fetchone()
         db.execute("DELETE FROM dirty WHERE root = ? AND path = ?", (seen.root, seen.path))
         db.execute("DELETE FROM unreadable WHERE root = ? AND path = ?", (seen.root, seen.path))
         attributes = attributes_to_bytes(seen.attributes)
         if old is None and seen.kind is Kind.ABSENT:
-            return None
-        same = old is not None and (old["kind"], old["attributes"], old["digest"]) == (seen.kind, attributes, seen.digest)
-        # A superseded version was given up: if the path is as it was after all, only a new version brings it to B.
-        if same and State(old["state"]) is not State.SUPERSEDED:
-            db.execute("UPDATE entry SET signature = ? WHERE root = ? AND directory = ? AND name = ?", (seen.signature, *where))
-            return None
-        if old is not None and State(old["state"]) in UNDELIVERED and not old["pinned"]:
-            self._advance_one(db, old["seq"], State.SUPERSEDED, "")
+            return
+        if old is not None:
+            same = (old["kind"], old["attributes"], old["digest"]) == (seen.kind, attributes, seen.digest)
+            # A superseded version was given up: if the path is as it was after all, only a new version brings it to B.
+            if same and State(old["state"]) is not State.SUPERSEDED:
+                refresh = "UPDATE entry SET signature = ? WHERE root = ? AND directory = ? AND name = ?"
+                db.execute(refresh, (seen.signature, *where))
+                return
+            if _is_given_up(State(old["state"]), pinned=bool(old["pinned"])):
+                self._advance_one(db, old["seq"], State.SUPERSEDED, "")
+        elif directory and not _has_entry(db, seen.root, directory):
+            # Its directory is new too, or went away while the file was read: a look at the directory tells.
+            db.execute("INSERT OR IGNORE INTO dirty (root, path) VALUES (?, ?)", (seen.root, directory))
         seq = db.execute(
             "INSERT INTO version (root, path, kind, attributes, digest, size, observed_ns, role, state, pinned)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -185,7 +197,7 @@ class Journal:
                 "INSERT OR REPLACE INTO entry (root, directory, name, signature, seq) VALUES (?, ?, ?, ?, ?)",
                 (*where, seen.signature, seq),
             )
-        return self._delivery(db.execute("SELECT * FROM version WHERE seq = ?", (seq,)).fetchone())
+        yield self._delivery(db.execute("SELECT * FROM version WHERE seq = ?", (seq,)).fetchone())
 
     def queued(self, *, after_seq: int, limit: int) -> list[Delivery]:
         """The next QUEUED deliveries in the order in which they were seen."""
@@ -208,7 +220,10 @@ class Journal:
         row = db.execute("SELECT state FROM version WHERE seq = ?", (seq,)).fetchone()
         if row is None:
             return  # renumbered meanwhile: the version goes on under its new number
-        db.execute("UPDATE version SET state = ?, reason = ? WHERE seq = ?", (step(State(row[0]), state), reason, seq))
+        before = State(row[0])
+        if before is State.SUPERSEDED and state is State.QUARANTINED:
+            return  # the refusal crossed with the change that gave the version up: there is nothing left to name
+        db.execute("UPDATE version SET state = ?, reason = ? WHERE seq = ?", (step(before, state), reason, seq))
 
     def durable_among(self, digests: Sequence[Digest]) -> set[Digest]:
         """Those of the contents that the destination is known to hold."""
@@ -307,3 +322,27 @@ class Journal:
             role=Role(row["role"]),
         )
         return Delivery(version, root.id, bool(row["pinned"]))
+
+
+def _standing(db: Connection, seen: Observation) -> Row | None:
+    """The version that stands at the path of an observation, as far as journalled."""
+    where = (seen.root, paths.parent(seen.path), paths.name(seen.path))
+    query = "SELECT v.* FROM entry e JOIN version v USING (seq) WHERE e.root = ? AND e.directory = ? AND e.name = ?"
+    row: Row | None = db.execute(query, where).fetchone()
+    return row
+
+
+def _has_entry(db: Connection, root: RootId, path: RelPath) -> bool:
+    where = (root, paths.parent(path), paths.name(path))
+    return db.execute("SELECT 1 FROM entry WHERE root = ? AND directory = ? AND name = ?", where).fetchone() is not None
+
+
+def _below(db: Connection, root: RootId, directory: RelPath) -> list[RelPath]:
+    query = "SELECT directory, name FROM entry WHERE root = ? AND (directory = ? OR (directory >= ? AND directory < ?))"
+    rows = db.execute(query, (root, directory, directory + b"/", directory + b"0")).fetchall()
+    return [paths.join(RelPath(row[0]), row[1]) for row in rows]
+
+
+def _is_given_up(state: State, *, pinned: bool) -> bool:
+    """Whether a change of its path is the end of a version in this state."""
+    return state is State.QUARANTINED or (state in UNDELIVERED and not pinned)

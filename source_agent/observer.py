@@ -114,14 +114,19 @@ class Observer:
                 await self._look.wait()
 
     async def _take(self, *, at_rest_only: bool) -> list[Place]:
-        dirty = await asyncio.to_thread(self.journal.dirty)
-        DIRTY.set(len(dirty))
-        if not dirty:
-            return []
-        taken = await asyncio.to_thread(self.intake.take, dirty, at_rest_only=at_rest_only)
-        if taken.deliveries:
-            self.found()
-        return taken.restless
+        """Looks at what is dirty until only the restless are; what was found may make more dirty."""
+        watched = {root.id for root in self.roots}
+        restless: dict[Place, None] = {}
+        while True:
+            dirty = [place for place in await asyncio.to_thread(self.journal.dirty) if place[0] in watched]
+            DIRTY.set(len(dirty))
+            fresh = [place for place in dirty if place not in restless]
+            if not fresh:
+                return list(restless)
+            taken = await asyncio.to_thread(self.intake.take, fresh, at_rest_only=at_rest_only)
+            if taken.deliveries:
+                self.found()
+            restless.update(dict.fromkeys(taken.restless))
 
     async def rescan(self, watcher: Watcher | None) -> None:
         """The periodic comparison: each root at its own pace, all of them at start. Runs until cancelled."""
