@@ -1,0 +1,1 @@
+"""The source agent, part by part."""
