@@ -108,7 +108,7 @@ async def run_demo(state: Path, *, photos: Path | None, progress: Progress) -> D
     port = _free_port()
     (state / "dest.yaml").write_text(_DEST_YAML.format(dest=DEST, port=port))
     async with CountingRelay("127.0.0.1", port) as relay:
-        root = json.dumps(str(library)) if photos else "./library"
+        root = json.dumps(str(library), ensure_ascii=False) if photos else "./library"
         source_yaml = _SOURCE_YAML.format(source=SOURCE, policy=POLICY, port=relay.port, root=root)
         (state / "source.yaml").write_text(source_yaml)
         async with _destination(state, progress):

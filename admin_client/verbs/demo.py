@@ -47,8 +47,10 @@ def command(photos: Path | None, state: Path | None, *, as_json: bool) -> int:
         state.mkdir(parents=True, exist_ok=True)
         progress = stack.enter_context(open_progress())
         report = asyncio.run(run_demo(state.resolve(), photos=photos and photos.resolve(), progress=progress))
-    for line in report.differing[:_LISTED]:
-        click.echo(f"differs: {printable(line)}", err=True)
+    for line in [f"differs: {line}" for line in report.differing][:_LISTED] + [f"refused: {one}" for one in report.refused][
+        :_LISTED
+    ]:
+        click.echo(printable(line), err=True)
     if as_json:
         print_json(report.as_json())
     else:

@@ -1,12 +1,11 @@
-"""Restoring whole trees: fidelity, what stands in the way, what breaks, and staying inside the target."""
+"""Restoring whole trees: fidelity, layout, and what is asked for."""
 
 from __future__ import annotations
 
 import errno
 import os
-import random
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from admin_client.client import AgentClient
 from admin_client.comparison import differences
 from admin_client.progress import PlainProgress
 from admin_client.restoring import RestoreReport, RestoreRequest, restore
-from common import durable, paths
+from common import paths
 from common.errors import ExitCode, SmarterError
 from common.ids import VersionId, digest_of
 from common.model import Attributes, Kind, Selection, Version
@@ -26,57 +25,6 @@ from common.paths import RelPath
 from tests.fakes.destination import FakeDestination, serving
 
 Restore = Callable[..., RestoreReport]
-
-
-@pytest.fixture
-def destination(tmp_path: Path) -> Iterator[FakeDestination]:
-    """An empty destination on a socket of its own."""
-    with serving(tmp_path / "dest.sock") as held:
-        yield held
-
-
-@pytest.fixture
-def target(tmp_path: Path) -> Path:
-    """Where things are restored to; not made yet."""
-    return tmp_path / "restored"
-
-
-@pytest.fixture
-def bring_back(destination: FakeDestination, target: Path) -> Restore:
-    """Restores the policy `photos` into the target."""
-
-    def run(*, source: str = "", glob: str = "", overwrite: bool = False, to: Path = target) -> RestoreReport:
-        request = RestoreRequest(Selection(policy="photos", source=source, glob=glob), to, overwrite=overwrite)
-        with AgentClient(destination.endpoint) as client:
-            return restore(client, request, progress=PlainProgress())
-
-    return run
-
-
-@pytest.fixture
-def library(tmp_path: Path) -> Path:
-    """A small tree with everything in it that a restore must bring back."""
-    root = tmp_path / "library"
-    (root / "a" / "b").mkdir(parents=True)
-    (root / "empty").mkdir(mode=0o500)
-    (root / "a" / "photo.jpg").write_bytes(random.Random(1).randbytes(300_000))
-    (root / "a" / "none").touch()
-    (root / "a" / "b" / "again.jpg").hardlink_to(root / "a" / "photo.jpg")
-    (root / "a" / "out").symlink_to("/etc/passwd")
-    (root / "a" / "dangling").symlink_to("nowhere/at all")
-    os.mkfifo(root / "a" / "pipe", 0o640)
-    Path(os.fsdecode(os.fsencode(root) + b"/caf\xe9")).write_text("latin")
-    (root / ("n" * 255)).write_text("long name")
-    with (root / "sparse").open("wb") as file:
-        file.seek(1 << 20)
-        file.write(b"x" * 5000)
-        file.truncate(4 << 20)
-    (root / "a" / "b").chmod(0o2750)
-    (root / "a" / "none").chmod(0o4711)
-    for n, path in enumerate(sorted(root.rglob("*"), reverse=True)):
-        os.utime(path, ns=(1, 1_600_000_000_000_000_000 + n * 1_111_111_111), follow_symlinks=False)
-    os.utime(root, ns=(1, -5_000_000_001))
-    return root
 
 
 def test_a_tree_comes_back_as_it_was(library: Path, destination: FakeDestination, target: Path, bring_back: Restore) -> None:
@@ -188,163 +136,6 @@ def _remove_chain(target: Path, parts: list[bytes]) -> None:
             os.close(top)
 
 
-def test_what_stands_in_the_way_is_refused_and_named(
-    library: Path, destination: FakeDestination, target: Path, bring_back: Restore
-) -> None:
-    """Other bytes, a link, a directory: all stay; the rest is restored; the exit code says in part."""
-    destination.hold(library)
-    (target / "a" / "dangling").mkdir(parents=True)
-    (target / "a" / "photo.jpg").write_text("mine")
-    (target / "a" / "none").symlink_to("elsewhere")
-    report = bring_back()
-    assert report.exit_code() is ExitCode.PARTIAL
-    assert sorted(path for path, _ in report.refused) == ["a/dangling", "a/none", "a/photo.jpg"]
-    assert (target / "a" / "photo.jpg").read_text() == "mine"
-    assert (target / "a" / "b" / "again.jpg").read_bytes() == (library / "a" / "photo.jpg").read_bytes()
-    assert os.readlink(target / "a" / "none") == "elsewhere"
-
-
-def test_overwrite_replaces_all_but_directories(
-    library: Path, destination: FakeDestination, target: Path, bring_back: Restore
-) -> None:
-    """A file or link gives way, to a directory too; a directory does not give way to a link."""
-    destination.hold(library)
-    target.mkdir()
-    (target / "a").write_text("a file where a directory was")
-    (target / "empty").symlink_to(library)
-    (target / "sparse").symlink_to(library / "sparse")
-    report = bring_back(overwrite=True)
-    assert report.exit_code() is ExitCode.OK
-    assert differences(library, target) == []
-    (target / "a" / "out").unlink()
-    (target / "a" / "out").mkdir()
-    report = bring_back(overwrite=True)
-    assert report.refused == [("a/out", "a directory stands there")]
-
-
-def test_overwrite_gives_unchanged_bytes_their_attributes_back(
-    library: Path, destination: FakeDestination, target: Path, bring_back: Restore
-) -> None:
-    """A mode or a time that was changed since is as it was."""
-    destination.hold(library)
-    bring_back()
-    (target / "sparse").chmod(0o777)
-    os.utime(target / "sparse")
-    bring_back(overwrite=True)
-    assert differences(library, target) == []
-
-
-def test_a_planted_link_leads_nowhere(library: Path, destination: FakeDestination, target: Path, bring_back: Restore) -> None:
-    """A symbolic link in place of a directory is not followed, and what would lie below is refused."""
-    outside = target.parent / "outside"
-    outside.mkdir()
-    destination.hold(library)
-    target.mkdir()
-    (target / "a").symlink_to(outside)
-    report = bring_back()
-    assert report.exit_code() is ExitCode.PARTIAL
-    assert list(outside.iterdir()) == []
-    assert {path for path, _ in report.refused} >= {"a", "a/photo.jpg", "a/pipe"}
-
-
-def test_a_restored_link_is_not_followed_by_what_comes_after(
-    destination: FakeDestination, target: Path, bring_back: Restore
-) -> None:
-    """A hostile destination that lists a link and then files below it writes nothing outside."""
-    outside = target.parent / "outside"
-    outside.mkdir()
-    attributes = Attributes(mode=0o644, target=os.fsencode(outside))
-    link = Version(VersionId("lisbon-1", 1), "photos", "library", RelPath(b"x"), Kind.SYMLINK, attributes, observed_ns=1)
-    destination.put(link)
-    below = replace(
-        link, path=RelPath(b"x/evil"), kind=Kind.FILE, attributes=Attributes(mode=0o644), digest=digest_of(b"!"), size=1
-    )
-    destination.put(below, b"!")
-    report = bring_back()
-    assert [path for path, _ in report.refused] == ["x/evil"]
-    assert list(outside.iterdir()) == []
-
-
-def test_bytes_that_are_not_their_digest_leave_no_file(
-    library: Path, destination: FakeDestination, target: Path, bring_back: Restore
-) -> None:
-    """Changed on the way, too many, too few, or damaged at the destination: named, exit code 30, the others restored."""
-    destination.hold(library)
-    by_path = {v.path: v for v in destination.versions if v.digest}
-    for n, content in enumerate((b"other bytes", b"y" * 5000, b"")):
-        version = replace(by_path[RelPath(b"a/none")], path=RelPath(b"false%d" % n), size=11, digest=digest_of(b"claimed%d" % n))
-        destination.put(version)
-        assert version.digest is not None
-        destination.contents[version.digest] = content
-    damaged = by_path[RelPath(b"sparse")].digest
-    assert damaged is not None
-    destination.broken.add(damaged)
-    report = bring_back()
-    assert report.exit_code() is ExitCode.INTEGRITY
-    assert sorted(path for path, _ in report.damaged) == ["false0", "false1", "false2", "sparse"]
-    assert not any((target / path).exists() for path, _ in report.damaged)
-    assert report.files == 4
-    assert not list(target.rglob(".smarter-*"))
-
-
-def test_a_hard_link_whose_first_name_is_damaged_is_not_lost(
-    library: Path, destination: FakeDestination, target: Path, bring_back: Restore
-) -> None:
-    """A refused first name leaves the other names a file of their own."""
-    destination.hold(library)
-    for name in ("x1", "x2"):
-        (library / "a" / name).hardlink_to(library / "a" / "photo.jpg")
-    destination.versions.clear()
-    destination.hold(library)
-    (target / "a").mkdir(parents=True)
-    first = next(v.path for v in destination.versions if v.attributes.hardlink)
-    (target / os.fsdecode(first)).parent.mkdir(exist_ok=True)
-    (target / os.fsdecode(first)).mkdir()
-    report = bring_back()
-    assert len(report.refused) == 1
-    names = [target / "a" / n for n in ("photo.jpg", "x1", "x2")] + [target / "a" / "b" / "again.jpg"]
-    assert len({path.stat().st_ino for path in names if path.is_file()}) == 1
-    assert report.hardlinks == 2
-
-
-def test_part_files_of_a_crashed_restore_are_swept(
-    library: Path, destination: FakeDestination, target: Path, bring_back: Restore
-) -> None:
-    """Only names of our own form go; whatever else begins alike stays."""
-    destination.hold(library)
-    (target / "a").mkdir(parents=True)
-    (target / "a" / ".smarter-0123456789abcdef.part").write_text("half")
-    (target / ".smarter-0123456789abcdef.part").write_text("half")
-    (target / ".smarter-notes.part").write_text("mine")
-    bring_back()
-    assert [path.name for path in target.rglob(".smarter-*")] == [".smarter-notes.part"]
-
-
-class _PowerCut(BaseException):
-    """Ends a restore as a crash would, as far as Python can."""
-
-
-def test_a_crash_before_the_name_is_given_is_completed_by_the_next_restore(
-    library: Path, destination: FakeDestination, target: Path, bring_back: Restore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """At R1 nothing has its name yet; the same command completes the tree."""
-    destination.hold(library)
-    reached: list[str] = []
-
-    def cut(point: str) -> None:
-        reached.append(point)
-        if len(reached) == 3:
-            raise _PowerCut
-
-    monkeypatch.setattr(durable, "crash_hook", cut)
-    with pytest.raises(_PowerCut):
-        bring_back()
-    assert "R1" in reached
-    monkeypatch.setattr(durable, "crash_hook", None)
-    assert bring_back().exit_code() is ExitCode.OK
-    assert differences(library, target) == []
-
-
 def test_several_roots_get_a_folder_each(library: Path, destination: FakeDestination, target: Path, bring_back: Restore) -> None:
     """With one root its files lie directly under the target, with two under their names, whatever a glob picks."""
     destination.hold(library)
@@ -384,25 +175,6 @@ def test_an_unknown_policy_is_said_to_be_unknown(bring_back: Restore, target: Pa
     with pytest.raises(SmarterError, match="holds nothing of policy 'photos'"):
         bring_back()
     assert not target.exists()
-
-
-def test_a_second_restore_into_the_same_directory_at_once_is_refused(
-    library: Path, destination: FakeDestination, target: Path, bring_back: Restore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It would sweep the first one's part files."""
-    destination.hold(library)
-    refused: list[str] = []
-
-    def meanwhile(_point: str) -> None:
-        if not refused:
-            refused.append("")
-            with pytest.raises(SmarterError, match="another restore writes there") as caught:
-                bring_back()
-            refused[0] = str(caught.value)
-
-    monkeypatch.setattr(durable, "crash_hook", meanwhile)
-    assert bring_back().exit_code() is ExitCode.OK
-    assert refused[0].startswith(str(target))
 
 
 def test_more_contents_than_the_window_arrive_in_order(

@@ -1,0 +1,1 @@
+"""Both agents as processes, doing what a person would have them do."""
