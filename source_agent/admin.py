@@ -7,12 +7,13 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import grpc
+import grpc.aio
 
 from common.clock import Clock
 from common.metrics import FALLBACKS, WATCH_OVERFLOWS, snapshot
 from common.paths import RelPath
 from common.pb import admin_pb2 as pb
-from common.pb.admin_pb2_grpc import AdminServicer
+from common.pb.admin_pb2_grpc import AdminServicer, add_AdminServicer_to_server
 from source_agent.deliverer import Deliverer
 from source_agent.journal import Journal, RootKey
 from source_agent.link import SOFTWARE
@@ -20,6 +21,7 @@ from source_agent.observer import Observer
 from source_agent.tally import Tally
 
 MOST_PROBLEMS = 200
+SERVICE_NAME = pb.DESCRIPTOR.services_by_name["Admin"].full_name
 
 
 @dataclass(slots=True)
@@ -33,6 +35,10 @@ class SourceAdmin(AdminServicer):
     tally: Tally
     clock: Clock
     started_s: float
+
+    def serve_on(self, server: grpc.aio.Server) -> None:
+        """Answers on a server that has not started."""
+        add_AdminServicer_to_server(self, server)
 
     async def Status(self, request: pb.StatusRequest, context: grpc.ServicerContext) -> pb.StatusReply:  # noqa: N802 - the service's name
         """Where everything stands. Never waits for the link."""

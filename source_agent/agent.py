@@ -25,11 +25,9 @@ from common.durable import make_directory
 from common.errors import ContentError, SmarterError, TransientError
 from common.logs import get
 from common.metrics import FALLBACKS, snapshot
-from common.pb import admin_pb2
-from common.pb.admin_pb2_grpc import add_AdminServicer_to_server
 from common.wire.transport import SERVER_OPTIONS
 from common.workers import Workers
-from source_agent.admin import SourceAdmin
+from source_agent.admin import SERVICE_NAME, SourceAdmin
 from source_agent.config import SourceConfig
 from source_agent.deliverer import Deliverer
 from source_agent.intake import Intake
@@ -165,11 +163,11 @@ class Source:
         servicer = SourceAdmin(
             self.config.agent.name, self.journal, self.observer, self.deliverer, self.tally, self.clock, self.started_s
         )
-        add_AdminServicer_to_server(servicer, server)
+        servicer.serve_on(server)
         answers = health.aio.HealthServicer()
         await answers.set("", health_pb2.HealthCheckResponse.SERVING)
         health_pb2_grpc.add_HealthServicer_to_server(answers, server)
-        names = (admin_pb2.DESCRIPTOR.services_by_name["Admin"].full_name, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        names = (SERVICE_NAME, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, server)
         adminsocket.bind(server, self.config.admin.socket)
         await server.start()

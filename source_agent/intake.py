@@ -27,7 +27,7 @@ from common.model import Attributes, Kind
 from common.paths import ROOT, RelPath
 from source_agent.capture import KIND_BY_TYPE, attributes, lasting_signature, signature, xattrs_of
 from source_agent.journal import Delivery, Journal, Observation, RootId
-from source_agent.pins import Pins
+from source_agent.pins import PinMode, Pins
 from source_agent.roots import Root
 from source_agent.selection import role_of
 from source_agent.settle import Settling
@@ -164,7 +164,7 @@ class Intake:
                 n_bytes += len(piece)
             digest = Digest(hasher.digest())
             had_pin = self._pins.holds(digest)
-            pinned = self._pins.pin(fd, digest, root.pin)
+            pinned = self._pin(fd, digest, root.pin)
             after = os.fstat(fd)
             found = attributes(after, xattrs=_xattrs(fd))
             if signature(before) == signature(after) and n_bytes == after.st_size:
@@ -174,6 +174,13 @@ class Intake:
                 self._pins.unpin(digest)  # it may hold other bytes than the digest says
             os.lseek(fd, 0, os.SEEK_SET)
         raise Restless
+
+    def _pin(self, fd: int, digest: Digest, mode: PinMode) -> bool:
+        """Pins. Errors: ContentError: what is wrong with the pin must not be taken for something wrong with the path."""
+        try:
+            return self._pins.pin(fd, digest, mode)
+        except OSError as error:
+            raise ContentError("pin", f"no copy of it can be kept until it is delivered: {error.strerror or error}") from error
 
     def _observe(self, root: Root, path: RelPath, st: os.stat_result, found: Attributes) -> Observation:
         now_ns = self._clock.now_ns()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import threading
 from collections.abc import Collection
 from enum import StrEnum
 from pathlib import Path
@@ -57,7 +58,8 @@ class Pins:
             return False
         if self.holds(digest):
             return True
-        temporary = self._directory / f"{digest.hex()}.{os.getpid()}.tmp"
+        # A name of its own for each thread: two paths with one content may be pinned at the same moment.
+        temporary = self._directory / f"{digest.hex()}.{threading.get_ident()}.tmp"
         fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
             if not _clone(source_fd, fd):
