@@ -131,6 +131,8 @@ class Intake:
         kind = KIND_BY_TYPE.get(stat.S_IFMT(st.st_mode))
         if kind is None or not root.rules.takes_whole_path(path, is_directory=kind is Kind.DIRECTORY):
             return self._absent(root, path)
+        if kind is Kind.DIRECTORY:
+            return self._observe(root, path, st, attributes(st, xattrs=_listable(directory, name)))
         if kind is not Kind.FILE:
             target = os.readlink(name, dir_fd=directory) if kind is Kind.SYMLINK else b""
             return self._observe(root, path, st, attributes(st, xattrs=_xattrs(_by_descriptor(directory, name)), target=target))
@@ -198,6 +200,18 @@ class Intake:
     def _absent(self, root: Root, path: RelPath) -> Observation:
         self._settling.forget((root.id, path))
         return Observation(root.id, path, Kind.ABSENT, Attributes(), self._clock.now_ns(), signature=b"")
+
+
+def _listable(at: int, name: bytes) -> tuple[tuple[bytes, bytes], ...]:
+    """The attributes of a directory, if what it holds can be seen. Errors: OSError where not, for then all of it is missing."""
+    fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=at)
+    try:
+        os.stat(".", dir_fd=fd)  # the right to enter
+        with os.scandir(fd) as listing:
+            next(listing, None)
+        return _xattrs(fd)
+    finally:
+        os.close(fd)
 
 
 def _by_descriptor(directory: int, name: bytes) -> bytes:
