@@ -1,0 +1,1 @@
+"""Kill, sabotage, and look at what both sites are left with."""
