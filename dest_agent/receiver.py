@@ -33,7 +33,7 @@ from dest_agent.store import NoSpace, ObjectKey
 from dest_agent.tally import told
 
 GATHERED_BYTES = 1 << 20
-"""Frames are written together up to here."""
+"""Frames that came while others were written are written together; more than this is waited for."""
 MAX_LANDING = 32
 """Complete contents of one stream that wait for their proof or commit."""
 MAX_LANDING_BYTES = 64 << 20
@@ -213,7 +213,9 @@ class _Stream:
         incoming.gathered.append(data.data)
         incoming.gathered_bytes += len(data.data)
         RECEIVED_BYTES.labels(self._source).inc(len(data.data))
-        if incoming.gathered_bytes >= GATHERED_BYTES:
+        is_idle = incoming.writing is None or incoming.writing.done()
+        # On a slow link each frame is written at once, so that a cut loses none; on a fast one they gather meanwhile.
+        if incoming.n_bytes < incoming.begin.coded_bytes and (is_idle or incoming.gathered_bytes >= GATHERED_BYTES):
             await self._write(incoming)
 
     async def _end(self, incoming: _Incoming, coded_digest: Digest) -> None:
@@ -223,6 +225,8 @@ class _Stream:
         ):
             await asyncio.wait(self._bytes_by_task, return_when=asyncio.FIRST_COMPLETED)
         self._incoming = None
+        # From here on the bytes are complete: the next attempt at this content, on this stream or another, has its own file.
+        self._landing.staging.release(incoming.staged)
         task = asyncio.create_task(self._land(incoming, coded_digest))
         self._bytes_by_task[task] = n_bytes
         self._all_tasks.add(task)
@@ -256,7 +260,6 @@ class _Stream:
             )
         if staged.digest() != coded_digest:
             return Landed(await self._dropped(incoming, RefusalCode.RESTART, "the digest at the end is not that of the bytes"))
-        self._landing.staging.release(staged)
         return await self._landing.land(incoming.begin.version, staged, sharing=self._sharing)
 
     async def _write(self, incoming: _Incoming) -> None:
