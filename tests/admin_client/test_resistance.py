@@ -195,3 +195,21 @@ def test_a_second_restore_into_the_same_directory_at_once_is_refused(
     monkeypatch.setattr(durable, "crash_hook", meanwhile)
     assert bring_back().exit_code() is ExitCode.OK
     assert refused[0].startswith(str(target))
+
+
+def test_a_file_that_appears_at_the_last_moment_is_kept(
+    library: Path, destination: FakeDestination, target: Path, bring_back: Restore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the look and the name somebody else may write there: theirs stays, ours is refused and leaves no part file."""
+    destination.hold(library)
+    appeared = target / "sparse"
+
+    def meanwhile(_point: str) -> None:
+        if not appeared.exists():
+            appeared.write_text("mine")
+
+    monkeypatch.setattr(durable, "crash_hook", meanwhile)
+    report = bring_back()
+    assert report.refused == [("sparse", "something appeared there meanwhile")]
+    assert appeared.read_text() == "mine"
+    assert not list(target.rglob(".smarter-*"))
