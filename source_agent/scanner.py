@@ -4,6 +4,7 @@
     2. List and stat it; compare with the journalled signatures of the same directory.
     3. Yield what is new, changed or gone. A directory that cannot be listed yields itself, and nothing below it is
        taken for gone.
+    4. After a scan of the whole root, yield what could not be read before.
 
 Memory holds one directory's signatures at a time, so a scan of millions of files stays small. A crash loses the scan, no more.
 """
@@ -68,6 +69,8 @@ class Scanner:
                 pending.extend(reversed(inside))
             if below == ROOT:
                 self.journal.remember_device(self.root.id, os.fstat(root_fd).st_dev)
+                # What could not be read may be readable by now, or gone without ever having been journalled.
+                yield from (path for key, path, _ in self.journal.unreadable() if key.id == self.root.id)
         finally:
             os.close(root_fd)
 
