@@ -13,12 +13,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
-import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import grpc
 import grpc.aio
@@ -27,7 +25,7 @@ from common.errors import PeerError, TransientError
 from common.model import Limits
 from common.pb import replication_pb2 as pb
 from common.pb.replication_pb2_grpc import ReplicationStub
-from common.tls import PeerRole, TlsFiles, channel_credentials
+from common.tls import PeerRole, TlsFiles, channel_credentials, listener_identity
 from common.wire.replication import PROTOCOLS, limits_from_pb
 from common.wire.status import error_of
 from common.wire.transport import CHANNEL_OPTIONS
@@ -88,26 +86,9 @@ async def connected(address: str, files: TlsFiles, *, server_name: str, n_upload
 async def ask_name(address: str, files: TlsFiles) -> str:
     """The name in the certificate of whoever answers at an address, if our authority made it for a destination.
 
-    Errors: TransientError where nobody answers; PeerError where the certificate is not a destination's of ours.
+    Errors: TransientError where nobody answers; PeerError where the certificate is not a destination's of ours; ConfigError.
     """
-    return await asyncio.to_thread(_ask_name, address, files)
-
-
-def _ask_name(address: str, files: TlsFiles) -> str:
-    host, _, port = address.rpartition(":")
-    context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=str(files.ca))
-    context.check_hostname = False  # the name is what we are asking for
-    context.load_cert_chain(files.cert, files.key)
-    context.set_alpn_protocols(["h2"])
-    try:
-        with socket.create_connection((host.strip("[]"), int(port)), HELLO_S) as raw, context.wrap_socket(raw) as tls:
-            certificate = tls.getpeercert() or {}
-    except ssl.SSLError as error:
-        raise PeerError(f"{address}: TLS handshake refused: {error.reason or error}") from error
-    except OSError as error:
-        raise TransientError(f"{address}: {error.strerror or error}") from error
-    prefix = f"smarter://{PeerRole.DESTINATION}/"
-    for kind, value in cast("tuple[tuple[str, str], ...]", certificate.get("subjectAltName", ())):
-        if kind == "URI" and value.startswith(prefix):
-            return value.removeprefix(prefix)
-    raise PeerError(f"{address}: the certificate is not a destination's")
+    listener = await asyncio.to_thread(listener_identity, address, files)
+    if listener.role is not PeerRole.DESTINATION:
+        raise PeerError(f"{address}: {listener.uri} answers there, which is no destination")
+    return listener.name
