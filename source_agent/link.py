@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import grpc
 import grpc.aio
 
-from common.errors import PeerError, TransientError
+from common.errors import PeerError
 from common.model import Limits
 from common.pb import replication_pb2 as pb
 from common.pb.replication_pb2_grpc import ReplicationStub
