@@ -1,8 +1,9 @@
 """From a dirty path to a version: what stands there, its attributes and the digest of its content, read once.
 
     1. Stat the path without following a link. Gone, excluded or a socket: it is ABSENT. Not at rest yet: later.
-    2. Open it, stat it, hash every byte, pin it (S2), stat it again. A file that changed meanwhile is read again,
-       and after a few tries later: no version ever has the digest of bytes that never stood in the file together.
+    2. Open it, stat it, hash every byte, pin it (S2), stat it again. A file that changed meanwhile, or so shortly before
+       that its times could not tell, is read again, after a few tries later: no version ever has the digest of bytes that
+       never stood in the file together.
     3. Journal what was found, many paths to a transaction (S3).
 
 A crash before 3 leaves the path dirty. What cannot be read is set aside with its reason and stops no other file.
@@ -37,6 +38,8 @@ READ_TRIES = 3
 BATCH = 256
 BATCH_S = 0.1
 _GONE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
+_REPLACED = {errno.ELOOP, errno.ENXIO}
+"""A link or a socket stands where a file was a moment ago: the path was never without an entry."""
 
 
 @dataclass(slots=True)
@@ -147,7 +150,12 @@ class Intake:
             raise Restless
         if root.max_file_bytes is not None and st.st_size > root.max_file_bytes:
             raise ContentError("too_large", f"{st.st_size} bytes: the policy takes at most {root.max_file_bytes}")
-        fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)
+        try:
+            fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)
+        except OSError as error:
+            if error.errno in _REPLACED:
+                raise Restless from error
+            raise
         try:
             return self._read(fd, root, path)
         finally:
@@ -158,6 +166,8 @@ class Intake:
             before = os.fstat(fd)
             if not stat.S_ISREG(before.st_mode):
                 raise Restless  # replaced by something else since it was looked at
+            if not lasting_signature(before, now_ns=self._clock.now_ns()):
+                raise Restless  # a write in the same tick of the file system's clock would not show in its times
             hasher = blake3()
             head, n_bytes = b"", 0
             while piece := os.read(fd, READ_BYTES):
