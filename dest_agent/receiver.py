@@ -142,7 +142,7 @@ class _Stream:
                     await asyncio.to_thread(leftover.discard)
         incoming, self._incoming = self._incoming, None
         if incoming is not None:
-            with suppress(SmarterError):
+            with suppress(SmarterError, StaleOffset):
                 await self._write(incoming)
                 await self._written(incoming)
             await asyncio.to_thread(incoming.staged.leave)
@@ -184,9 +184,11 @@ class _Stream:
         staged = self._landing.staging.begin(StagingKey(self._source, ObjectKey(begin.version.digest, begin.coding)))
         self._incoming = _Incoming(begin, staged, begin.offset)
         if begin.offset:
+            self._incoming.writing = asyncio.create_task(asyncio.to_thread(staged.resume, begin.offset))
             try:
-                await asyncio.to_thread(staged.resume, begin.offset)
+                await self._written(self._incoming)
             except StaleOffset as error:
+                self._incoming.writing = None
                 await self._refuse(self._incoming, RefusalCode.RESTART, str(error))
 
     def _unwanted(self, begin: Begin) -> Refusal | None:
@@ -270,9 +272,10 @@ class _Stream:
             incoming.writing = asyncio.create_task(asyncio.to_thread(incoming.staged.append, pieces))
 
     async def _written(self, incoming: _Incoming) -> None:
-        writing, incoming.writing = incoming.writing, None
-        if writing is not None:
-            await writing
+        if incoming.writing is not None:
+            # A stream may be cancelled here, but never between two pieces: what was begun is waited for when it closes.
+            await asyncio.shield(incoming.writing)
+            incoming.writing = None
 
     async def _refuse(self, incoming: _Incoming, code: RefusalCode, reason: str) -> None:
         self._incoming = None

@@ -104,12 +104,15 @@ class Restorer:
                 except asyncio.CancelledError:
                     await _drop((one.digest, task))
                     raise
-        finally:
-            # The reader may have gone, and then nobody makes room.
-            if not opening.full():
+        except asyncio.CancelledError:
+            # The reader has gone, and nobody makes room any more.
+            with suppress(asyncio.QueueFull):
                 opening.put_nowait(None)
-            else:
-                await opening.put(None)
+            raise
+        except (SmarterError, ValueError):
+            await opening.put(None)
+            raise
+        await opening.put(None)
 
     async def _open(self, peer: PeerIdentity, wanted: Wanted) -> int:
         content = await asyncio.to_thread(self._visible, peer, wanted)

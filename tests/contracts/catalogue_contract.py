@@ -14,7 +14,9 @@ from dest_agent.catalogue import Arrival, Catalogue, Content, Totals
 NOW_NS = 1_000_000
 
 
-def version(seq: int, path: bytes, content: bytes | None = b"content", *, kind: Kind = Kind.FILE, source: str = "lisbon-1") -> Version:
+def version(
+    seq: int, path: bytes, content: bytes | None = b"content", *, kind: Kind = Kind.FILE, source: str = "lisbon-1"
+) -> Version:
     """A version of a source; without content it is of `kind`, or a directory."""
     return Version(
         id=VersionId(source, seq),
@@ -176,7 +178,9 @@ class CatalogueContract:
     def test_a_selection_by_source_or_policy_leaves_out_the_others(self, catalogue: Catalogue) -> None:
         """The filters of a listing."""
         music = replace(version(2, b"b"), policy="music")
-        catalogue.commit([bringing(version(1, b"a")), bringing(music), bringing(version(1, b"c", source="porto-1"))], received_ns=NOW_NS)
+        catalogue.commit(
+            [bringing(version(1, b"a")), bringing(music), bringing(version(1, b"c", source="porto-1"))], received_ns=NOW_NS
+        )
         assert paths_of(catalogue, Selection(policy="music")) == [b"b"]
         assert paths_of(catalogue, Selection(source="porto-1")) == [b"c"]
         assert paths_of(catalogue) == [b"b", b"a", b"c"]

@@ -128,7 +128,8 @@ class Client:
 
     async def status(self) -> admin_pb2.DestStatus:
         """The destination's status."""
-        return (await self.admin.Status(admin_pb2.StatusRequest())).dest
+        reply: admin_pb2.StatusReply = await self.admin.Status(admin_pb2.StatusRequest())
+        return reply.dest
 
     async def verified(self, policy: str = "") -> tuple[list[admin_pb2.VerifyProblem], admin_pb2.VerifyDone]:
         """The problems and the end of a verification."""
@@ -138,6 +139,10 @@ class Client:
     def objects(self) -> list[str]:
         """The names of all objects."""
         return sorted(path.name for path in (self.folder / "store" / "objects").glob("*/*/*"))
+
+    def is_empty(self) -> bool:
+        """Whether nothing is stored and nothing staged."""
+        return not self.objects() and not self.staged()
 
     def staged(self) -> list[bytes]:
         """What lies in staging."""

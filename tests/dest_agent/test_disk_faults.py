@@ -1,4 +1,4 @@
-"""Our own disk fails or is full: the source is told to wait, nothing false is promised, and what failed is proved to have failed."""
+"""Our own disk fails or is full: the source is told to wait, nothing false is promised, and the fault is proved to have fired."""
 
 from __future__ import annotations
 
@@ -43,12 +43,15 @@ class Decoder:
         self._gate = gate
         self._n_running = 0
         self.most_at_once = 0
+        self.crowded = asyncio.Event()
 
     async def decode(self, coding: str, source_fd: int, target_fd: int | None, *, size: int) -> Decoded:
         """See Workers.decode."""
         del source_fd, target_fd, size
         self._n_running += 1
         self.most_at_once = max(self.most_at_once, self._n_running)
+        if self.most_at_once >= MAX_LANDING:
+            self.crowded.set()
         if self._gate is not None:
             await self._gate.wait()
         self._n_running -= 1
@@ -138,15 +141,18 @@ def test_too_little_free_space_refuses_offers_and_uploads_before_they_travel(tmp
     """What is kept free is for the catalogue and for deletions."""
 
     async def scene(inside: Inside) -> None:
-        inside.store.inner.free = 1000 + len(CONTENT) - 1  # type: ignore[attr-defined]
+        disk = MemoryStore()
+        inside.store.inner = disk
+        disk.free = 1000 + len(CONTENT) - 1
         (plan,) = await inside.offers.answer(SOURCE, [Offer(digest_of(CONTENT), len(CONTENT))])
         assert isinstance(plan.answer, Refusal)
         assert plan.answer.code is RefusalCode.NO_SPACE
         assert refusals(await inside.receive(*frames(file_version(1, CONTENT), CONTENT))) == [RefusalCode.NO_SPACE]
         assert inside.space.accepting
-        inside.store.inner.free = 999  # type: ignore[attr-defined]
-        assert not inside.space.accepting
-        inside.store.inner.free = 1000 + len(CONTENT)  # type: ignore[attr-defined]
+        disk.free = 999
+        refused = not inside.space.accepting
+        assert refused
+        disk.free = 1000 + len(CONTENT)
         (plan,) = await inside.offers.answer(SOURCE, [Offer(digest_of(CONTENT), len(CONTENT))])
         assert plan.answer == SendWhole()
 
@@ -198,9 +204,10 @@ def test_few_contents_wait_for_their_proof_and_no_more_is_read_then(tmp_path: Pa
             return len([r async for r in inside.receiver.receive(SOURCE, many()) if r.outcome == Stored()])
 
         taking = asyncio.create_task(take())
-        while decoder.most_at_once < MAX_LANDING:
-            await asyncio.sleep(0.01)
-        await asyncio.sleep(0.05)
+        async with asyncio.timeout(30):
+            await decoder.crowded.wait()
+        for _ in range(200):
+            await asyncio.sleep(0)
         assert n_read == 3 * (MAX_LANDING + 1)
         gate.set()
         assert await taking == 199
@@ -232,7 +239,7 @@ def test_what_was_complete_when_the_source_vanished_still_lands(tmp_path: Path) 
         (plan,) = await inside.offers.answer(SOURCE, [Offer(digest_of(CONTENT), len(CONTENT))])
         assert isinstance(plan.answer, SendWhole)
         assert plan.answer.staged is not None
-        rest = [Begin(v, "raw", len(CONTENT), 100_000), Data(100_000, CONTENT[100_000:]), End(digest_of(CONTENT))]
+        rest: list[Frame] = [Begin(v, "raw", len(CONTENT), 100_000), Data(100_000, CONTENT[100_000:]), End(digest_of(CONTENT))]
         assert refusals(await inside.receive(*rest)) == [None]
         assert inside.staged() == []
 

@@ -25,7 +25,9 @@ from tests.fakes.pki import SOURCE
 CONTENT = random.Random(2).randbytes(300_000)
 FLAT = b"the same words again and again " * 20_000
 V = file_version(1, CONTENT)
-BEGIN, *PIECES, END = frames(V, CONTENT)
+BEGIN = Begin(V, "raw", len(CONTENT))
+PIECES = frames(V, CONTENT)[1:-1]
+END = End(digest_of(CONTENT))
 ZSTD = zstd.compress(FLAT)
 
 
@@ -34,9 +36,18 @@ def lies() -> dict[str, tuple[list[Frame], RefusalCode]]:
     flat = file_version(1, FLAT)
     return {
         "the bytes are others": (frames(replace(V, digest=digest_of(b"other")), CONTENT), RefusalCode.PROOF_FAILED),
-        "the coded bytes decode to others": (frames(replace(flat, digest=digest_of(b"other")), ZSTD, coding="zstd"), RefusalCode.PROOF_FAILED),
-        "the coded bytes decode to more": (frames(replace(flat, size=len(FLAT) - 1), ZSTD, coding="zstd"), RefusalCode.PROOF_FAILED),
-        "the coded bytes decode to less": (frames(replace(flat, size=len(FLAT) + 1), ZSTD, coding="zstd"), RefusalCode.PROOF_FAILED),
+        "the coded bytes decode to others": (
+            frames(replace(flat, digest=digest_of(b"other")), ZSTD, coding="zstd"),
+            RefusalCode.PROOF_FAILED,
+        ),
+        "the coded bytes decode to more": (
+            frames(replace(flat, size=len(FLAT) - 1), ZSTD, coding="zstd"),
+            RefusalCode.PROOF_FAILED,
+        ),
+        "the coded bytes decode to less": (
+            frames(replace(flat, size=len(FLAT) + 1), ZSTD, coding="zstd"),
+            RefusalCode.PROOF_FAILED,
+        ),
         "the coded bytes are noise": (frames(V, CONTENT, coding="zstd"), RefusalCode.PROOF_FAILED),
         "a picture's coding on noise": (frames(V, CONTENT, coding="lepton"), RefusalCode.PROOF_FAILED),
         "a bomb": (frames(file_version(1, b"small"), zstd.compress(bytes(50_000_000)), coding="zstd"), RefusalCode.PROOF_FAILED),
@@ -118,7 +129,7 @@ def test_a_version_that_breaks_a_rule_is_invalid_and_named(fields: dict[str, obj
             assert sorted(by_seq, key=str) == [(1, RefusalCode.INVALID), (1, RefusalCode.INVALID), (2, None)]
             assert all(r.outcome.reason for r in receipts if isinstance(r.outcome, Refusal))
             assert [e.version.seq for e in await client.listed()] == [2]
-            assert client.objects() == client.staged() == []
+            assert client.is_empty()
 
     asyncio.run(scene())
 
@@ -132,7 +143,7 @@ def test_a_frame_over_the_limit_costs_its_content(tmp_path: Path, pki: Path) -> 
         async with site(config(tmp_path, pki), pki) as at, at.caller() as client:
             receipts = await client.upload(Begin(v, "raw", len(wide)), Data(0, wide), End(digest_of(wide)))
             assert refusals(receipts) == [RefusalCode.INVALID]
-            assert client.staged() == client.objects() == []
+            assert client.is_empty()
 
     asyncio.run(scene())
 
@@ -236,7 +247,7 @@ def test_who_has_no_business_with_a_service_is_turned_away(
             with pytest.raises(grpc.aio.AioRpcError) as refused:
                 await call(client)
             assert refused.value.code() is grpc.StatusCode.PERMISSION_DENIED
-            assert client.objects() == client.staged() == []
+            assert client.is_empty()
 
     asyncio.run(scene())
 
@@ -298,16 +309,20 @@ def test_a_half_open_stream_that_comes_to_life_fails_and_harms_nothing(tmp_path:
             await again.write(wire.frame_to_pb(BEGIN))
             await newer.upload(*frames(file_version(10, b"marker 2"), b"marker 2"))
             with pytest.raises(grpc.aio.AioRpcError) as failed:
-                for frame in (*PIECES[2:], END):
-                    await call.write(wire.frame_to_pb(frame))
-                await call.done_writing()
-                await call.read()
-                await call.read()
+                await _say_and_listen(call, *PIECES[2:], END)
             assert failed.value.code() is grpc.StatusCode.UNAVAILABLE
             again.cancel()
             assert await newer.fetched(digest_of(CONTENT)) == [CONTENT]
 
     asyncio.run(scene())
+
+
+async def _say_and_listen(call: grpc.aio.StreamStreamCall[replication_pb2.Frame, replication_pb2.Receipt], *said: Frame) -> None:
+    for frame in said:
+        await call.write(wire.frame_to_pb(frame))
+    await call.done_writing()
+    async for _ in call:
+        pass
 
 
 def test_the_operators_certificate_reads_everything(tmp_path: Path, pki: Path) -> None:

@@ -25,7 +25,11 @@ def test_a_content_that_fits_exactly_is_wanted_with_what_is_staged_of_it() -> No
 
 @pytest.mark.parametrize(
     ("room", "code"),
-    [(Room(99, 10**9, 0), RefusalCode.TOO_LARGE), (Room(100, 1099, 1000), RefusalCode.NO_SPACE), (Room(100, 0, 1000), RefusalCode.NO_SPACE)],
+    [
+        (Room(99, 10**9, 0), RefusalCode.TOO_LARGE),
+        (Room(100, 1099, 1000), RefusalCode.NO_SPACE),
+        (Room(100, 0, 1000), RefusalCode.NO_SPACE),
+    ],
 )
 def test_a_content_that_does_not_fit_is_refused_before_it_travels(room: Room, code: RefusalCode) -> None:
     """One byte too many, for the limit or for the disk."""

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import random
+from dataclasses import replace
 from pathlib import Path
 
 from backports import zstd
 
+from common.clock import SystemClock
 from common.ids import digest_of
-from common.model import Abort, Attributes, Begin, Data, Have, Kind, Offer, RefusalCode, SendWhole, Staged, Stored
+from common.model import Abort, Attributes, Frame, Have, Kind, Offer, RefusalCode, SendWhole, Staged, Stored
 from common.pb import replication_pb2
+from common.wire.replication import frame_to_pb
 from tests.contracts.catalogue_contract import version
 from tests.dest_agent.served import Client, config, file_version, frames, refusals, site
 from tests.fakes.pki import SOURCE
@@ -109,22 +112,16 @@ def test_a_cut_upload_is_resumed_where_it_broke(tmp_path: Path, pki: Path) -> No
     asyncio.run(scene())
 
 
-async def _cut_after(client: Client, *said: Begin | Data) -> None:
+async def _cut_after(client: Client, *said: Frame) -> None:
     """Sends frames and hangs up once they have come, by which time nothing else was said."""
     call = client.replication.Upload()
-    from common.wire.replication import frame_to_pb
-
     for frame in said:
         await call.write(frame_to_pb(frame))
     # A second stream is answered after the first one's frames were read: they share the connection and the loop.
     await client.upload(*frames(file_version(99, b"marker"), b"marker"))
     call.cancel()
-    await asyncio.wait([asyncio.create_task(_ended(call))])
-
-
-async def _ended(call: object) -> None:
-    while not call.done():  # type: ignore[attr-defined]
-        await asyncio.sleep(0)
+    while not call.done():
+        await SystemClock().sleep(0.001)
 
 
 def test_a_source_that_gives_up_a_content_goes_on_with_the_next(tmp_path: Path, pki: Path) -> None:
@@ -148,8 +145,6 @@ def test_attributes_and_rare_names_come_back(tmp_path: Path, pki: Path) -> None:
     async def scene() -> None:
         async with site(config(tmp_path, pki), pki) as at, at.caller() as client:
             await client.upload(*frames(rare, b"x"))
-            from dataclasses import replace
-
             many = [replace(version(n, b"d%d" % n, None), attributes=rich) for n in range(2, 12)]
             for one in many:
                 assert refusals(await client.record(one)) == [None]

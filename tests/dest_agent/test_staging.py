@@ -11,7 +11,7 @@ import pytest
 from common.ids import digest_of
 from common.model import Staged
 from dest_agent.recovery import OLDEST_NS, recover, trim
-from dest_agent.staging import StagedFile, StaleOffset, Staging, StagingKey, TakenOver
+from dest_agent.staging import StagedFile, Staging, StagingKey, StaleOffset, TakenOver
 from dest_agent.store import NoSpace, ObjectKey
 
 KEY = StagingKey("lisbon-1", ObjectKey(digest_of(b"whole content"), "raw"))
