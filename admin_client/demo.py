@@ -28,7 +28,8 @@ from admin_client.endpoints import Endpoint
 from admin_client.pki import issue_pki
 from admin_client.progress import Progress
 from admin_client.relay import CountingRelay
-from admin_client.restoring import RestoreReport, RestoreRequest, restore
+from admin_client.report import RestoreReport
+from admin_client.restoring import RestoreRequest, restore
 from admin_client.sample import write_sample
 from common.clock import SystemClock, monotonic_s
 from common.errors import SmarterError, TransientError

@@ -98,7 +98,7 @@ class Incoming:
         Errors: IntegrityError where the digest differs, FileExistsError, OSError; no file is left then.
         """
         try:
-            self._prove()
+            self.prove()
             if self._version.attributes.sparse:
                 os.ftruncate(self._fd, self._n_bytes)
             notes = apply_attributes(self._fd, self._version.attributes, owners=owners)
@@ -117,7 +117,8 @@ class Incoming:
             os.unlink(self._part, dir_fd=self._dir_fd)
         self._close()
 
-    def _prove(self) -> None:
+    def prove(self) -> None:
+        """Errors: IntegrityError where what was written is not the version's content."""
         if self._n_bytes != self._version.size or self._hash.digest() != self._version.digest:
             raise IntegrityError(f"{show(self._version.path)}: the restored bytes do not have the digest that names them")
 

@@ -122,6 +122,16 @@ class Tree:
         with refusals():
             return incoming.finish(overwrite=self._rules.overwrite, owners=self._rules.owners)
 
+    @contextmanager
+    def reading(self, path: RelPath) -> Iterator[int]:
+        """A descriptor of a placed file for the length of the block. Errors: OSError, NotPlaced."""
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        fd = os.open(paths.name(path), flags, dir_fd=self._folder_of(path))
+        try:
+            yield fd
+        finally:
+            os.close(fd)
+
     def place_link(self, version: Version, first: Tree, *, at: RelPath) -> bool:
         """Gives the file at `at` in `first` one more name; False where that name has the same already.
 

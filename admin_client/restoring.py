@@ -3,7 +3,8 @@
 1. One listing is counted for its sources and roots: the layout depends on them, not on what a glob picks.
 2. Entries arrive directories first. Directories, links and FIFOs are placed at once; contents are asked for on one
    stream, a window ahead of the answers, and written as they come (`Incoming`). A few threads sync and name them.
-3. Further names of one file are linked once its first name stands.
+3. Further names of one file are linked once its first name stands; further files of one content are copied from the
+   first, so that each content crosses the link, and is decoded, once.
 4. Directories get their attributes and are synced (`Tree.finish`).
 A crash leaves what `placement` and `incoming` say; the same command, run again, keeps what is there and completes it.
 """
@@ -12,29 +13,32 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections import Counter, deque
+from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any
 
 from admin_client.client import AgentClient, Piece
 from admin_client.fidelity import Owners
 from admin_client.incoming import Incoming
 from admin_client.placement import NotPlaced, Rules, Tree, refusals
 from admin_client.progress import Progress
+from admin_client.report import RestoreReport
 from common import durable
 from common.clock import monotonic_s
-from common.errors import ExitCode, IntegrityError, PeerError, SmarterError
+from common.errors import IntegrityError, PeerError, SmarterError
 from common.ids import Digest, VersionId
 from common.model import Attributes, Kind, RefusalCode, Selection, Version
 from common.paths import RelPath, open_root, show
 
 _WINDOW = 128
 """Contents asked for ahead of the one being received."""
+_REMEMBERED = 1 << 16
+"""Contents that a later file of the same content may be copied from."""
+_COPY_BYTES = 1 << 20
 _SYNCING = 8
 """Threads that sync and name files; a disk takes several syncs at once for the price of one."""
 
@@ -47,45 +51,6 @@ class RestoreRequest:
     to: Path
     overwrite: bool = False
     numeric_ids: bool = False
-
-
-@dataclass(slots=True)
-class RestoreReport:
-    """What a restore did. Refused paths keep their reason; damaged ones are those whose bytes could not be proved."""
-
-    files: int = 0
-    directories: int = 0
-    symlinks: int = 0
-    fifos: int = 0
-    hardlinks: int = 0
-    n_bytes: int = 0
-    present: int = 0
-    refused: list[tuple[str, str]] = field(default_factory=list)
-    damaged: list[tuple[str, str]] = field(default_factory=list)
-    notes: Counter[str] = field(default_factory=Counter)
-    seconds: float = 0.0
-
-    def exit_code(self) -> ExitCode:
-        """30 where bytes were damaged, 3 where a path was refused, else 0."""
-        if self.damaged:
-            return ExitCode.INTEGRITY
-        return ExitCode.PARTIAL if self.refused else ExitCode.OK
-
-    def as_json(self) -> dict[str, Any]:
-        """The report as the command prints it."""
-        return {
-            "files": self.files,
-            "directories": self.directories,
-            "symlinks": self.symlinks,
-            "fifos": self.fifos,
-            "hardlinks": self.hardlinks,
-            "bytes": self.n_bytes,
-            "present": self.present,
-            "refused": [{"path": path, "reason": reason} for path, reason in self.refused],
-            "damaged": [{"path": path, "reason": reason} for path, reason in self.damaged],
-            "notes": dict(sorted(self.notes.items())),
-            "seconds": round(self.seconds, 3),
-        }
 
 
 def restore(client: AgentClient, request: RestoreRequest, *, progress: Progress) -> RestoreReport:
@@ -202,19 +167,26 @@ class _Restoration:
         self._progress = progress
         self._first_by_inode: dict[_Inode, Version] = {}
         self._links: list[Version] = []
+        self._first_by_digest: OrderedDict[Digest, Version] = OrderedDict()
+        self._copies: list[tuple[Version, Version]] = []
+        """Files whose content is that of another file of this run, each with that other one."""
         self._lost: set[VersionId] = set()
         """Refused or damaged: no first name for a link, whatever else stands at its path."""
         self._finishing: deque[tuple[Version, Future[list[str]]]] = deque()
 
     def run(self, versions: Iterable[Version]) -> None:
-        """Places every version; links whose first name could not be placed are fetched like files of their own."""
+        """Places every version; what could not be linked to, or copied from, its first file is fetched like one of its own."""
         while True:
-            self._links = []
+            self._links, self._copies = [], []
             self._place_all(versions)
-            orphaned = [version for version in self._links if not self._link(version)]
+            orphaned = [version for version, first in self._copies if not self._copy(version, first)]
+            while self._finishing:
+                self._settle()
+            orphaned += [version for version in self._links if not self._link(version)]
             if not orphaned:
                 return
             self._first_by_inode.clear()
+            self._first_by_digest.clear()
             versions = orphaned
 
     def _place_all(self, versions: Iterable[Version]) -> None:
@@ -223,7 +195,7 @@ class _Restoration:
         waiting: deque[Version] = deque()
         try:
             for version in versions:
-                if not self._place_now(version):
+                if not self._place_now(version) or self._copies_later(version):
                     continue
                 assert version.digest is not None, "only files have contents"  # noqa: S101 - Version checks it
                 asked.put((version.id.agent, version.digest))
@@ -292,6 +264,9 @@ class _Restoration:
             report = self._damage if piece.failed.code is RefusalCode.PROOF_FAILED else self._refuse
             report(version, piece.failed.reason or piece.failed.code.name.lower())
             return
+        self._finish(version, incoming)
+
+    def _finish(self, version: Version, incoming: Incoming) -> None:
         self._finishing.append((version, self._pool.submit(self._trees[version.root].finish_file, incoming)))
         if len(self._finishing) > 4 * _SYNCING:
             self._settle()
@@ -322,6 +297,45 @@ class _Restoration:
         else:
             self._report.files += 1
             self._report.n_bytes += version.size
+
+    def _copies_later(self, version: Version) -> bool:
+        """Whether the content is on its way for another file already, to be copied from there; else it is remembered."""
+        assert version.digest is not None, "only files have contents"  # noqa: S101 - Version checks it
+        first = self._first_by_digest.setdefault(version.digest, version)
+        if first is not version and version.size:
+            self._copies.append((version, first))
+            return True
+        if len(self._first_by_digest) > _REMEMBERED:
+            self._first_by_digest.popitem(last=False)
+        return False
+
+    def _copy(self, version: Version, first: Version) -> bool:
+        """Makes a file from the one that was placed with the same content; False where that one is not there as it was."""
+        if first.id in self._lost:
+            return False
+        try:
+            incoming = self._copied(version, first)
+        except NotPlaced as refused:
+            self._refuse(version, str(refused))
+        except (OSError, IntegrityError):
+            return False
+        else:
+            self._progress.advance(version.size)
+            self._finish(version, incoming)
+        return True
+
+    def _copied(self, version: Version, first: Version) -> Incoming:
+        with self._trees[first.root].reading(first.path) as fd:
+            incoming = self._trees[version.root].receive(version)
+            try:
+                while piece := os.read(fd, _COPY_BYTES):
+                    with refusals():
+                        incoming.write(piece)
+                incoming.prove()
+            except BaseException:
+                incoming.discard()
+                raise
+        return incoming
 
     def _link(self, version: Version) -> bool:
         """Gives a placed file one more name; False where its first name is not there."""

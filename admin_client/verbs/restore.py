@@ -12,7 +12,7 @@ from admin_client.output import duration_text, print_json, printable, size_text
 from admin_client.verbs.ls import time_option
 
 if TYPE_CHECKING:
-    from admin_client.restoring import RestoreReport
+    from admin_client.report import RestoreReport
 
 
 @click.command("restore")

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from admin_client.client import AgentClient
 from admin_client.comparison import differences
 from admin_client.progress import PlainProgress
-from admin_client.restoring import RestoreReport, RestoreRequest, restore
+from admin_client.report import RestoreReport
+from admin_client.restoring import RestoreRequest, restore
 from common import paths
 from common.errors import ExitCode, SmarterError
 from common.ids import VersionId, digest_of
@@ -189,6 +190,22 @@ def test_more_contents_than_the_window_arrive_in_order(
     destination.hold(root)
     assert bring_back().files == 1000
     assert differences(root, target) == []
+    assert len(destination.fetched) == 300
+
+
+def test_a_copy_of_a_file_that_could_not_be_placed_is_fetched(
+    tmp_path: Path, destination: FakeDestination, target: Path, bring_back: Restore
+) -> None:
+    """What stands in the first file's way is no reason to lose the second."""
+    root = tmp_path / "library"
+    (root / "a").mkdir(parents=True)
+    (root / "a" / "first").write_bytes(b"the same")
+    (root / "b").write_bytes(b"the same")
+    destination.hold(root)
+    (target / "a" / "first").mkdir(parents=True)
+    report = bring_back()
+    assert [path for path, _ in report.refused] == ["a/first"]
+    assert (target / "b").read_bytes() == b"the same"
 
 
 _NAMES = st.binary(min_size=1, max_size=12).filter(lambda n: b"/" not in n and b"\0" not in n and n not in {b".", b".."})

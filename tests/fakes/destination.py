@@ -40,6 +40,8 @@ class FakeDestination:
     contents: dict[Digest, bytes] = field(default_factory=dict)
     broken: set[Digest] = field(default_factory=set)
     """Contents that the destination itself finds damaged."""
+    fetched: list[Digest] = field(default_factory=list)
+    """Every content asked for, as often as it was."""
     problems: list[tuple[bytes, str]] = field(default_factory=list)
     address: str = ""
 
@@ -96,6 +98,7 @@ class _Restore(restore_pb2_grpc.RestoreServicer):
     ) -> Iterator[restore_pb2.FetchFrame]:
         for request in request_iterator:
             digest = Digest(request.digest)
+            self._held.fetched.append(digest)
             content = self._held.contents[digest]
             yield restore_pb2.FetchFrame(digest=digest)
             for at in range(0, len(content), _PIECE_BYTES):
