@@ -10,7 +10,9 @@ Coded files outlive a cut of the link, so that a content is coded once; a crash 
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +24,7 @@ from common.durable import make_directory, remove
 from common.errors import ContentError
 from common.ids import Digest
 from common.metrics import FALLBACKS
-from common.workers import Workers
+from common.workers import Coded, Workers
 from source_agent.journal import Delivery
 from source_agent.pins import Pins
 from source_agent.roots import Root
@@ -31,6 +33,7 @@ RAW = "raw"
 HEAD_BYTES = 64
 KEEP_FREE_BYTES = 1 << 30
 PIECE_BYTES = 1 << 20
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class Changed(ContentError):
@@ -75,11 +78,15 @@ class Spool:
                 return os.open(self._pins.path(digest), os.O_RDONLY | os.O_CLOEXEC)
             root_fd = paths.open_root(self._roots[delivery.root].folder)
             try:
-                return paths.open_file(root_fd, version.path)
+                fd = paths.open_file(root_fd, version.path)
             finally:
                 os.close(root_fd)
         except (OSError, KeyError) as error:
             raise Changed(paths.show(version.path)) from error
+        if stat.S_ISREG(os.fstat(fd).st_mode):
+            return fd
+        os.close(fd)  # a pipe or a directory: reading it would wait, or make no sense
+        raise Changed(paths.show(version.path))
 
     def read(self, delivery: Delivery, parcel: Parcel) -> Reading:
         """The bytes of a parcel from their start. Errors: Changed."""
@@ -90,7 +97,10 @@ class Spool:
         return Reading(fd, parcel)
 
     async def prepare(self, delivery: Delivery, *, raw: bool = False) -> Parcel:
-        """The parcel of a delivery's content, coded unless `raw` is asked for. Errors: Changed; OSError."""
+        """The parcel of a delivery's content, coded unless `raw` is asked for.
+
+        Errors: Changed, also where the file cannot be read any more: intake finds out what is wrong with it.
+        """
         digest = content_of(delivery)
         if raw:
             self.discard(digest)
@@ -99,6 +109,8 @@ class Spool:
         fd = self.open(delivery)
         try:
             parcel = await self._code(fd, delivery, codings=(RAW,) if raw else self._codings(fd, delivery.version.size))
+        except OSError as error:
+            raise Changed(paths.show(delivery.version.path)) from error
         finally:
             os.close(fd)
         if parcel.path is not None:
@@ -125,23 +137,33 @@ class Spool:
             if coding == RAW:
                 break
             path = self._directory / f"{digest.hex()}.{coding}"
-            target = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
             try:
-                coded = await self._workers.encode(coding, fd, target)
+                coded = await self._encode(coding, fd, path)
             except ContentError as refusal:
                 remove(path)
                 FALLBACKS.labels(coding, refusal.reason).inc()
                 continue
+            except OSError as error:
+                remove(path)
+                if error.errno not in _NO_ROOM:
+                    raise
+                FALLBACKS.labels(coding, "no_room").inc()
+                break
             except BaseException:
                 remove(path)
                 raise
-            finally:
-                os.close(target)
             if coded.content_digest != digest:
                 remove(path)
                 raise Changed(paths.show(version.path))
             return Parcel(coding, coded.coded_bytes, coded.coded_digest, path)
         return Parcel(RAW, version.size, digest, None)
+
+    async def _encode(self, coding: str, fd: int, path: Path) -> Coded:
+        target = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        try:
+            return await self._workers.encode(coding, fd, target)
+        finally:
+            os.close(target)
 
 
 def content_of(delivery: Delivery) -> Digest:
@@ -167,7 +189,7 @@ class Reading:
         hasher = blake3()
         offset = 0
         while offset < n_bytes:
-            piece = os.pread(self._fd, min(PIECE_BYTES, n_bytes - offset), offset)
+            piece = self._pread(min(PIECE_BYTES, n_bytes - offset), offset)
             if not piece:
                 return False
             hasher.update(piece)
@@ -178,12 +200,18 @@ class Reading:
         return True
 
     def piece(self) -> bytes:
-        """The next bytes; none at the end, or where a live file has grown beyond its version."""
+        """The next bytes; none at the end, where a live file has grown beyond its version, or where it cannot be read."""
         left = self._parcel.coded_bytes - self.offset
-        piece = os.pread(self._fd, min(PIECE_BYTES, left), self.offset)
+        piece = self._pread(min(PIECE_BYTES, left), self.offset)
         self._hasher.update(piece)
         self.offset += len(piece)
         return piece
+
+    def _pread(self, n_bytes: int, offset: int) -> bytes:
+        try:
+            return os.pread(self._fd, n_bytes, offset)
+        except OSError:
+            return b""  # a bad sector: the content ends here, so it is not whole, and intake names the reason
 
     def is_whole(self) -> bool:
         """Whether every byte was read and they are the parcel's: a live file may have changed under our hands."""
