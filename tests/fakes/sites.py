@@ -43,7 +43,7 @@ POLICY = "photos"
 START_S = 30.0
 STOP_S = 20.0
 RUN_S = 100.0
-TAIL = 40
+TAIL = 10
 """Lines of each log that a failure shows."""
 
 Launcher = Sequence[str]
