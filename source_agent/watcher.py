@@ -54,7 +54,8 @@ class Watcher:
     def __init__(self) -> None:
         """Errors: OSError where the kernel grants no inotify instance."""
         self._inotify = INotify(nonblocking=True)
-        self._place_by_watch: dict[int, Place] = {}
+        self._places_by_watch: dict[int, set[Place]] = {}
+        """Several where two roots hold the same directory: the kernel gives an inode one watch."""
         self._watch_by_place: dict[Place, int] = {}
         self._lock = threading.Lock()
         self.unwatched = 0
@@ -69,7 +70,7 @@ class Watcher:
         self._inotify.close()
 
     def enter(self, root: RootId, path: RelPath, fd: int) -> None:
-        """Watches an open directory from now on; one that is watched already keeps its watch under its new path."""
+        """Watches an open directory from now on; what was watched under this path before, is not any more."""
         with self._lock:
             try:
                 watch = self._inotify.add_watch(b"/proc/self/fd/%d" % fd, _MASK)
@@ -78,7 +79,9 @@ class Watcher:
                     raise
                 self.unwatched += 1
                 return
-            self._place_by_watch[watch] = (root, path)
+            if self._watch_by_place.get((root, path)) != watch:
+                self._end((root, path))
+            self._places_by_watch.setdefault(watch, set()).add((root, path))
             self._watch_by_place[root, path] = watch
 
     def read(self) -> Changes:
@@ -89,10 +92,11 @@ class Watcher:
                 changes.overflowed = True
                 continue
             with self._lock:
-                place = self._place_by_watch.get(event.wd)
-                if event.mask & flags.IGNORED and place is not None:
-                    self._forget(place)
-            if place is not None and not event.mask & flags.IGNORED:
+                if event.mask & flags.IGNORED:
+                    for place in self._places_by_watch.pop(event.wd, ()):
+                        self._watch_by_place.pop(place, None)
+                places = tuple(self._places_by_watch.get(event.wd, ()))
+            for place in places:
                 self._sort(place, event.mask, os.fsencode(event.name), changes)
         return changes
 
@@ -114,15 +118,18 @@ class Watcher:
         with self._lock:
             gone = [p for p in self._watch_by_place if p[0] == root and (p[1] == path or p[1].startswith(path + b"/"))]
             for p in gone:
-                watch = self._watch_by_place[p]
-                self._forget(p)
-                try:
-                    self._inotify.rm_watch(watch)
-                except OSError as error:
-                    if error.errno != errno.EINVAL:  # the kernel had dropped it already
-                        raise
+                self._end(p)
 
-    def _forget(self, place: Place) -> None:
+    def _end(self, place: Place) -> None:
+        """Forgets a place, and ends its watch if no other place has it."""
         watch = self._watch_by_place.pop(place, None)
-        if watch is not None:
-            self._place_by_watch.pop(watch, None)
+        places = self._places_by_watch.get(watch, set()) if watch is not None else set()
+        places.discard(place)
+        if watch is None or places:
+            return
+        self._places_by_watch.pop(watch, None)
+        try:
+            self._inotify.rm_watch(watch)
+        except OSError as error:
+            if error.errno != errno.EINVAL:  # the kernel had dropped it already
+                raise
