@@ -119,6 +119,16 @@ def test_a_given_up_version_that_comes_back_the_same_gets_a_new_one(journal: Jou
     assert queued(journal) == [seq_of(new)]
 
 
+def test_giving_a_version_up_has_its_path_looked_at_as_if_it_were_new(journal: Journal) -> None:
+    """In one step: a crash, or a look, between the two would leave a path that nothing stands for."""
+    delivery = one(journal, file())
+    journal.give_up(delivery, "changed")
+    assert journal.dirty() == [(1, b"a")]
+    assert journal.signatures(1, ROOT) == {b"a": b""}
+    assert queued(journal) == []
+    assert seq_of(one(journal, file())) > seq_of(delivery)
+
+
 def test_a_content_that_returns_is_a_version_of_its_own(journal: Journal) -> None:
     """A, B, A: three versions; the identity is the number, not the digest."""
     numbers = []
