@@ -216,6 +216,17 @@ class Journal:
             db.executemany("INSERT OR IGNORE INTO durable_content (digest) VALUES (?)", [(d,) for d in durable])
         crash_point("S4")
 
+    def give_up(self, delivery: Delivery, reason: str) -> None:
+        """The bytes of a version are not to be had any more: it is SUPERSEDED and its path needs a look, both or neither.
+
+        The look must come after, and must not find the path as journalled: else nothing would ever stand for it.
+        """
+        seq = delivery.version.id.seq
+        with self._lock, transaction(self._db) as db:
+            self._advance_one(db, seq, State.SUPERSEDED, reason)
+            db.execute("UPDATE entry SET signature = x'' WHERE seq = ?", (seq,))
+            db.execute("INSERT OR IGNORE INTO dirty (root, path) VALUES (?, ?)", (delivery.root, delivery.version.path))
+
     def _advance_one(self, db: Connection, seq: int, state: State, reason: str) -> None:
         row = db.execute("SELECT state FROM version WHERE seq = ?", (seq,)).fetchone()
         if row is None:

@@ -50,10 +50,9 @@ class Observer:
     quiet: bool = False
     _look: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def redirty(self, root: RootId, path: bytes) -> None:
-        """Has a path looked at again."""
+    def look_again(self) -> None:
+        """Something was marked dirty elsewhere: it is looked at soon, and until then the observer is not quiet."""
         self.quiet = False
-        await asyncio.to_thread(self.journal.mark_dirty, [(root, RelPath(path))])
         self._look.set()
 
     async def scan_all(self, watcher: Watcher | None = None) -> None:

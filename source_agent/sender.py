@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,7 +25,7 @@ from common.metrics import FALLBACKS
 from common.model import Have, Plan, Receipt, Refusal, RefusalCode, SendWhole, Stored
 from common.wire.status import error_of
 from source_agent.batches import exchange_offers, exchange_records
-from source_agent.journal import Delivery, Journal, RootId
+from source_agent.journal import Delivery, Journal
 from source_agent.link import Connection
 from source_agent.pins import Pins
 from source_agent.scheduler import STREAMS, Lane, in_order, lane_of, weight
@@ -60,8 +60,8 @@ class Tools:
     pins: Pins
     tally: Tally
     clock: Clock
-    redirty: Callable[[RootId, bytes], Awaitable[None]]
-    """Has a path looked at again: its file is not what its version says."""
+    look_again: Callable[[], None]
+    """Called when a path was marked dirty, because its file is not what its version says."""
     coders: int
     room_bytes: int
     wake: asyncio.Event = field(default_factory=asyncio.Event)
@@ -84,6 +84,7 @@ class Sender:
         self._lanes: dict[Lane, asyncio.Queue[tuple[Consignment, Parcel]]] = {lane: asyncio.Queue(LANE_DEPTH) for lane in Lane}
         self._outcomes: list[Outcome] = []
         self._ended = asyncio.Event()
+        self._writing: asyncio.Task[None] | None = None
         self._room = asyncio.Event()
 
     async def run(self, *, finished: Callable[[], bool]) -> None:
@@ -113,7 +114,9 @@ class Sender:
         finally:
             offering.cancel()
             recording.cancel()
-            await asyncio.to_thread(self._journal_outcomes)
+            if self._writing is not None:
+                await self._writing
+            await self._write_outcomes()
 
     async def _mapped(self, job: Coroutine[Any, Any, None]) -> None:
         try:
@@ -238,8 +241,6 @@ class Sender:
         elif refusal.code is RefusalCode.CONFLICT:
             await asyncio.to_thread(self._tools.journal.renumber, delivery.version.id.seq)
             self._leave(delivery)
-            self._room.set()
-            self._tools.wake.set()
         else:
             reason = f"{refusal.code.name.lower()}: {refusal.reason}"
             self._tools.tally.refused.append((delivery.version, reason))
@@ -254,10 +255,11 @@ class Sender:
         digest = content_of(delivery)
         self._tools.spool.discard(digest)
         self._tools.pins.unpin(digest)
-        await self._tools.redirty(delivery.root, delivery.version.path)
+        await asyncio.to_thread(self._tools.journal.give_up, delivery, "changed before it was sent")
+        self._tools.look_again()
         self._carrying[digest].popleft()
-        self._end(Outcome(delivery, State.SUPERSEDED, "changed before it was sent"))
         self._hand_over(digest)
+        self._leave(delivery)
 
     def _hand_over(self, digest: Digest) -> None:
         """The delivery that carried a content is out of it: the next one that needs the content offers it anew."""
@@ -283,32 +285,36 @@ class Sender:
         while True:
             await self._ended.wait()
             self._ended.clear()
-            await asyncio.to_thread(self._journal_outcomes)
-            self._room.set()
-            self._tools.wake.set()
+            # Shielded: what was begun to be journalled is journalled, and counted, whatever ends the connection.
+            self._writing = asyncio.create_task(self._write_outcomes())
+            await asyncio.shield(self._writing)
 
-    def _journal_outcomes(self) -> None:
-        """Writes what ended, as one transaction, and lets go of what that delivery needed. Blocking."""
+    async def _write_outcomes(self) -> None:
+        """Journals what ended, as one transaction, and lets go of what those deliveries needed."""
         batch, self._outcomes = self._outcomes, []
         if not batch:
             return
-        journal = self._tools.journal
-        steps = [(o.delivery.version.id.seq, o.state, o.reason) for o in batch]
-        durable = {content_of(o.delivery) for o in batch if o.state is State.REPLICATED and o.delivery.version.digest}
-        journal.advance(steps, durable=durable)
+        await asyncio.to_thread(self._journal, batch)
         for outcome in batch:
-            delivery, digest = outcome.delivery, outcome.delivery.version.digest
             if outcome.state is State.REPLICATED:
-                self._tools.tally.delivered(delivery.version, uploaded=outcome.uploaded)
-            if digest is not None and outcome.uploaded:
-                self._tools.spool.discard(digest)
-            if digest is not None and delivery.pinned and not journal.needs_pin(digest):
+                self._tools.tally.delivered(outcome.delivery.version, uploaded=outcome.uploaded)
+            if outcome.uploaded:
+                self._tools.spool.discard(content_of(outcome.delivery))
+            self._leave(outcome.delivery)
+
+    def _journal(self, batch: Sequence[Outcome]) -> None:
+        journal, delivered = self._tools.journal, [o.delivery for o in batch if o.state is State.REPLICATED]
+        steps = [(o.delivery.version.id.seq, o.state, o.reason) for o in batch]
+        journal.advance(steps, durable={d.version.digest for d in delivered if d.version.digest is not None})
+        for digest in {content_of(o.delivery) for o in batch if o.delivery.pinned}:
+            if not journal.needs_pin(digest):
                 self._tools.pins.unpin(digest)
-            self._leave(delivery)
 
     def _leave(self, delivery: Delivery) -> None:
         if self._in_flight.pop(delivery.version.id.seq, None) is not None:
             self._weight -= weight(delivery)
+        self._room.set()
+        self._tools.wake.set()
 
 
 def _first(several: BaseExceptionGroup[BaseException]) -> BaseException:
