@@ -207,7 +207,7 @@ class Sites:
 
     def dest(self, *launcher: str, prefix: Sequence[str] = ()) -> Running:
         """Starts the destination and waits until it answers."""
-        running = self.start("smarter-dest", "run", "--config", "dest.yaml", launcher=launcher, prefix=prefix)
+        running = self.start("smarter-dest", "run", "--config", str(self.folder / "dest.yaml"), launcher=launcher, prefix=prefix)
 
         def answers() -> bool:
             assert running.is_alive, f"smarter-dest did not start: {running.log.read_text()[-2000:]}"
@@ -220,11 +220,11 @@ class Sites:
 
     def source(self, *launcher: str, name: str = SOURCE) -> Running:
         """Starts a source's daemon."""
-        return self.start("smarter-source", "run", "--config", f"{name}.yaml", launcher=launcher)
+        return self.start("smarter-source", "run", "--config", str(self.folder / f"{name}.yaml"), launcher=launcher)
 
     def once_started(self, *launcher: str, name: str = SOURCE, prefix: Sequence[str] = ()) -> Running:
         """Starts one scan and delivery, and does not wait for it."""
-        arguments = ("once", "--config", f"{name}.yaml", "--drain", "--json")
+        arguments = ("once", "--config", str(self.folder / f"{name}.yaml"), "--drain", "--json")
         return self.start("smarter-source", *arguments, launcher=launcher, prefix=prefix)
 
     def once(self, *launcher: str, name: str = SOURCE, code: int = 0) -> Any:
