@@ -25,8 +25,8 @@ _CONTENT = "SELECT digest, size, recipe, coding, stored_bytes FROM "
 _CONTENT_OF = _CONTENT + "contents WHERE digest = ?"
 _TOTALS = "SELECT count(*), coalesce(sum(size), 0), coalesce(sum(stored_bytes), 0) FROM "
 _OF_POLICY = (
-    "contents WHERE digest IN (SELECT digest FROM versions WHERE digest IS NOT NULL"
-    " AND root IN (SELECT id FROM roots WHERE policy = ?))"
+    "contents WHERE EXISTS (SELECT 1 FROM versions JOIN roots ON roots.id = versions.root"
+    " WHERE versions.digest = contents.digest AND roots.policy = ?)"
 )
 
 
