@@ -143,17 +143,10 @@ class Observer:
 
     async def watch(self, watcher: Watcher) -> None:
         """Turns events into dirty marks until cancelled."""
-        told = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        loop.add_reader(watcher.fileno(), told.set)
-        try:
-            while True:
-                await told.wait()
-                await self.clock.sleep(DEBOUNCE_S)  # events come in flocks; one look for each flock
-                told.clear()
-                await self._heed(watcher)
-        finally:
-            loop.remove_reader(watcher.fileno())
+        while True:
+            await _readable(watcher.fileno())
+            await self.clock.sleep(DEBOUNCE_S)  # events come in flocks; one look for each flock
+            await self._heed(watcher)
 
     async def _heed(self, watcher: Watcher) -> None:
         changes = watcher.read()
@@ -170,5 +163,17 @@ class Observer:
             await asyncio.to_thread(self.journal.mark_dirty, sorted(marks))
         by_id = {root.id: root for root in self.roots}
         for root, path in sorted(changes.arrived):
-            await asyncio.to_thread(self._scan, by_id[root], below=path, watcher=watcher)
+            if by_id[root].rules.takes_whole_path(path, is_directory=True):
+                await asyncio.to_thread(self._scan, by_id[root], below=path, watcher=watcher)
         self._look.set()
+
+
+async def _readable(fd: int) -> None:
+    """Waits until a descriptor can be read. The loop is asked anew each time: what lies unread would keep it turning."""
+    loop = asyncio.get_running_loop()
+    told = asyncio.Event()
+    loop.add_reader(fd, told.set)
+    try:
+        await told.wait()
+    finally:
+        loop.remove_reader(fd)
