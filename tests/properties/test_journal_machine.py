@@ -127,6 +127,15 @@ class JournalMachine(RuleBasedStateMachine):
             return
         self.durable |= known
 
+    @precondition(lambda self: self.journal.queued(after_seq=0, limit=1))
+    @rule(chosen=st.randoms(use_true_random=False))
+    def give_up(self, chosen: object) -> None:
+        """A file is not what its version says."""
+        delivery = chosen.choice(self.journal.queued(after_seq=0, limit=1000))  # type: ignore[attr-defined] # likewise
+        self.journal.give_up(delivery, "changed")
+        self.versions[delivery.version.id.seq].state = State.SUPERSEDED
+        self.dirty.add(delivery.version.path)
+
     @rule(paths=st.sets(st.sampled_from(PATHS), min_size=1))
     def mark(self, paths: set[RelPath]) -> None:
         """The watcher told."""

@@ -129,6 +129,17 @@ def test_giving_a_version_up_has_its_path_looked_at_as_if_it_were_new(journal: J
     assert seq_of(one(journal, file())) > seq_of(delivery)
 
 
+def test_giving_a_version_up_has_its_path_looked_at_in_the_same_step(journal: Journal) -> None:
+    """And the look cannot find it as journalled: a crash between the two would have left nothing that stands for the path."""
+    old = one(journal, file())
+    journal.give_up(old, "changed before it was sent")
+    assert (journal.dirty(), journal.signatures(1, ROOT), journal.counts()) == ([(1, b"a")], {b"a": b""}, {"superseded": 1})
+    assert one(journal, file()).version.digest == old.version.digest
+    newer = one(journal, file(content=b"newer"))
+    journal.give_up(old, "again")
+    assert queued(journal) == [seq_of(newer)], "a version that came after is not touched"
+
+
 def test_a_content_that_returns_is_a_version_of_its_own(journal: Journal) -> None:
     """A, B, A: three versions; the identity is the number, not the digest."""
     numbers = []
