@@ -26,7 +26,7 @@ from dest_agent.committer import Committer
 from dest_agent.recipes import RAW, Decoder, check, prove
 from dest_agent.room import Space
 from dest_agent.staging import StagedFile, Staging
-from dest_agent.store import NoSpace, disk_errors
+from dest_agent.store import NoSpace, StoreFailed, disk_errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Landing:
     async def land(self, version: Version, staged: StagedFile, *, sharing: frozenset[str]) -> Landed:
         """Makes a staged content and its version durable, or says why not; a refused one is gone from staging.
 
-        Errors: StoreFailed; the staged file is then left as it is.
+        Errors: StoreFailed; the staged file is gone then too, for what a disk keeps of bytes that it failed to sync is unknown.
         """
         digest = version.digest
         if digest is None:
@@ -68,6 +68,9 @@ class Landing:
         except NoSpace as error:
             self.space.full = True
             return await self._refused(staged, RefusalCode.NO_SPACE, str(error))
+        except StoreFailed:
+            await asyncio.to_thread(staged.discard)
+            raise
         self.space.full = False
         return Landed(outcome, staged if kept is not staged else None)
 
