@@ -15,7 +15,7 @@ from common.metrics import VERIFIED
 from dest_agent.catalogue import Catalogue, Content, Totals
 from dest_agent.collect import orphans
 from dest_agent.recipes import Rebuilder
-from dest_agent.store import ObjectStore
+from dest_agent.store import ObjectStore, StoreFailed
 
 PATHS_NAMED = 5
 LAST_VERIFY_NS = "last_verify_ns"
@@ -66,7 +66,8 @@ class Verifier:
     async def verify(self, policy: str) -> AsyncIterator[Progress | Broken | Verified]:
         """Proves the contents of a policy, or, where it is empty, all, and then counts orphans.
 
-        The result of a complete verification is remembered for the status. Errors: StoreFailed, DatabaseError.
+        The result of a complete verification is remembered for the status. Errors: StoreFailed where the store
+        cannot be listed; DatabaseError.
         """
         total = await asyncio.to_thread(self.catalogue.totals, policy)
         n_contents = n_bytes = n_broken = 0
@@ -89,7 +90,8 @@ class Verifier:
         async with gate:
             try:
                 await self.rebuilder.prove(content)
-            except IntegrityError as error:
+            except (IntegrityError, StoreFailed) as error:
+                # A sector that cannot be read is a finding like any other, not the end of the search.
                 VERIFIED.labels("broken").inc()
                 _log.error("content_broken", digest=content.digest.hex(), reason=str(error))
                 paths = await asyncio.to_thread(self.catalogue.paths, content.digest, most=PATHS_NAMED)
