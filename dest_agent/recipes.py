@@ -6,7 +6,6 @@ and a content that cannot be rebuilt must be heard of.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import tempfile
 from collections.abc import AsyncIterator
@@ -23,6 +22,7 @@ from common.model import Recipe, Whole
 from common.workers import Decoded
 from dest_agent.catalogue import Content
 from dest_agent.store import ObjectKey, ObjectStore, disk_errors
+from dest_agent.threads import opened, to_the_end
 
 RAW = "raw"
 IN_MEMORY_BYTES = 64 << 20
@@ -55,7 +55,7 @@ async def prove(decoder: Decoder, fd: int, coding: str, *, content: tuple[Digest
     digest, size = content
     try:
         if coding == RAW:
-            decoded = await asyncio.to_thread(_digest_file, fd, size)
+            decoded = await to_the_end(_digest_file, fd, size)
         else:
             decoded = await decoder.decode(coding, fd, None, size=size)
         check(decoded, digest, size=size)
@@ -114,7 +114,7 @@ class Rebuilder:
     @asynccontextmanager
     async def _object(self, content: Content) -> AsyncIterator[tuple[ObjectKey, int]]:
         key = object_of(content.digest, content.recipe)
-        fd = await asyncio.to_thread(self._store.open, key)
+        fd = await opened(lambda: self._store.open(key))
         try:
             yield key, fd
         finally:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Generator, Iterator
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
 
 from blake3 import blake3
 
@@ -24,6 +24,7 @@ from dest_agent.access import Access
 from dest_agent.catalogue import Catalogue, Content
 from dest_agent.recipes import Rebuilder
 from dest_agent.store import NoSpace, disk_errors
+from dest_agent.threads import to_the_end
 
 PIECE_BYTES = 256 * 1024
 _READ_BYTES = 1 << 20
@@ -35,7 +36,7 @@ _log = get("dest.restore")
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A part of the answer to one request: the digest leads, bytes follow, an end closes."""
+    """A part of the answer to one request: the first has the digest, each may have bytes, the last has an end."""
 
     digest: Digest | None = None
     data: bytes = b""
@@ -75,7 +76,7 @@ class Restorer:
 
     async def fetch(self, peer: PeerIdentity, wanted: AsyncIterator[Wanted]) -> AsyncIterator[Piece]:
         """The bytes of the wanted contents, in order. Errors: what `wanted` raises."""
-        opening: asyncio.Queue[tuple[Digest, asyncio.Task[int]] | None] = asyncio.Queue(self._n_ahead)
+        opening: asyncio.Queue[tuple[Digest, asyncio.Task[_Opened]] | None] = asyncio.Queue(self._n_ahead)
         asking = asyncio.create_task(self._open_ahead(peer, wanted, opening=opening))
         try:
             while (next_up := await opening.get()) is not None:
@@ -94,7 +95,7 @@ class Restorer:
         peer: PeerIdentity,
         wanted: AsyncIterator[Wanted],
         *,
-        opening: asyncio.Queue[tuple[Digest, asyncio.Task[int]] | None],
+        opening: asyncio.Queue[tuple[Digest, asyncio.Task[_Opened]] | None],
     ) -> None:
         try:
             async for one in wanted:
@@ -114,9 +115,15 @@ class Restorer:
             raise
         await opening.put(None)
 
-    async def _open(self, peer: PeerIdentity, wanted: Wanted) -> int:
+    async def _open(self, peer: PeerIdentity, wanted: Wanted) -> _Opened:
         content = await asyncio.to_thread(self._visible, peer, wanted)
-        return await self._rebuilder.open(content)
+        opened = _Opened(await self._rebuilder.open(content))
+        try:
+            await to_the_end(opened.read)
+        except BaseException:
+            opened.close()
+            raise
+        return opened
 
     def _visible(self, peer: PeerIdentity, wanted: Wanted) -> Content:
         source = self._access.reading(peer, wanted.source)
@@ -125,23 +132,51 @@ class Restorer:
             raise PeerError(f"no version of {source} has the content {wanted.digest.hex()}")
         return contents[wanted.digest]
 
-    async def _pieces(self, digest: Digest, opening: asyncio.Task[int]) -> AsyncIterator[Piece]:
-        yield Piece(digest=digest)
-        hashed = blake3()
+    async def _pieces(self, digest: Digest, opening: asyncio.Task[_Opened]) -> AsyncIterator[Piece]:
+        lead: Digest | None = digest
         try:
-            fd = await opening
-            try:
-                while block := await asyncio.to_thread(_read, fd, hashed):
-                    for at in range(0, len(block), PIECE_BYTES):
-                        yield Piece(data=block[at : at + PIECE_BYTES])
-                    RESTORED_BYTES.inc(len(block))
-            finally:
-                os.close(fd)
-            if hashed.digest() != digest:
-                raise IntegrityError(f"content {digest.hex()}: the stored bytes have another digest")
-            yield Piece(done=True)
+            with closing(await opening) as opened:
+                while True:
+                    # must: the last bytes and `done` leave only when the digest of all is right.
+                    if opened.is_last and opened.hashed.digest() != digest:
+                        raise IntegrityError(f"content {digest.hex()}: the stored bytes have another digest")
+                    *pieces, last = _cut(opened.block)
+                    for piece in pieces:
+                        yield Piece(lead, piece)
+                        lead = None
+                    yield Piece(lead, last, done=opened.is_last)
+                    lead = None
+                    RESTORED_BYTES.inc(len(opened.block))
+                    if opened.is_last:
+                        return
+                    await to_the_end(opened.read)
         except SmarterError as error:
-            yield Piece(failed=_failure(digest, error))
+            yield Piece(lead, failed=_failure(digest, error))
+
+
+@dataclass(slots=True)
+class _Opened:
+    """A content that is being read, with the digest of what was; its first block is read ahead of its turn."""
+
+    fd: int
+    hashed: blake3 = field(default_factory=blake3)
+    block: bytes = b""
+    is_last: bool = False
+
+    def read(self) -> None:
+        """Reads the next block; a short one is the last, for these are files."""
+        with disk_errors("reading a content"):
+            self.block = os.read(self.fd, _READ_BYTES)
+        self.hashed.update(self.block)
+        self.is_last = len(self.block) < _READ_BYTES
+
+    def close(self) -> None:
+        """Ends the reading."""
+        os.close(self.fd)
+
+
+def _cut(block: bytes) -> list[bytes]:
+    return [block[at : at + PIECE_BYTES] for at in range(0, len(block), PIECE_BYTES)] or [b""]
 
 
 def _failure(digest: Digest, error: SmarterError) -> Refusal:
@@ -157,7 +192,7 @@ def _failure(digest: Digest, error: SmarterError) -> Refusal:
             return Refusal(RefusalCode.RESTART, str(error))
 
 
-async def _drop(unsent: tuple[Digest, asyncio.Task[int]] | None) -> None:
+async def _drop(unsent: tuple[Digest, asyncio.Task[_Opened]] | None) -> None:
     """Closes what was opened ahead for a reader who has gone."""
     if unsent is None:
         return
@@ -165,14 +200,7 @@ async def _drop(unsent: tuple[Digest, asyncio.Task[int]] | None) -> None:
     if not task.done():
         task.cancel()
     with suppress(asyncio.CancelledError, SmarterError):
-        os.close(await task)
-
-
-def _read(fd: int, hashed: blake3) -> bytes:
-    with disk_errors("reading a content"):
-        block = os.read(fd, _READ_BYTES)
-    hashed.update(block)
-    return block
+        (await task).close()
 
 
 def _batches(entries: Iterator[Entry]) -> Generator[list[Entry]]:

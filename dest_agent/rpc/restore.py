@@ -39,8 +39,9 @@ async def _wanted(requests: AsyncIterator[pb.FetchRequest]) -> AsyncIterator[Wan
 
 
 def _frame(piece: Piece) -> pb.FetchFrame:
+    frame = pb.FetchFrame(digest=piece.digest or b"", data=piece.data)
     if piece.failed is not None:
-        return pb.FetchFrame(failed=refusal_to_pb(piece.failed))
-    if piece.done:
-        return pb.FetchFrame(done=True)
-    return pb.FetchFrame(digest=piece.digest or b"", data=piece.data)
+        frame.failed.CopyFrom(refusal_to_pb(piece.failed))
+    elif piece.done:
+        frame.done = True
+    return frame
