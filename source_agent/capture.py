@@ -16,7 +16,7 @@ from functools import lru_cache
 from blake3 import blake3
 
 from common.model import Attributes, Kind
-from common.wire.versions import MAX_XATTR_VALUE_BYTES, MAX_XATTRS, MAX_XATTRS_BYTES
+from common.wire.versions import MAX_OWNER_CHARS, MAX_XATTR_VALUE_BYTES, MAX_XATTRS, MAX_XATTRS_BYTES
 
 KIND_BY_TYPE = {stat.S_IFREG: Kind.FILE, stat.S_IFDIR: Kind.DIRECTORY, stat.S_IFLNK: Kind.SYMLINK, stat.S_IFIFO: Kind.FIFO}
 SKIPPED_TYPES = {stat.S_IFSOCK: "socket", stat.S_IFCHR: "character device", stat.S_IFBLK: "block device"}
@@ -24,7 +24,9 @@ SKIPPED_TYPES = {stat.S_IFSOCK: "socket", stat.S_IFCHR: "character device", stat
 RACY_NS = 50_000_000
 """A file touched this shortly before it was read may be touched again in the same clock tick, unseen by its times."""
 
-_SIGNATURE = struct.Struct("<HqqqQIIQ")
+_SIGNATURE = struct.Struct("<HQQQQIIQ")
+_BITS_64 = (1 << 64) - 1
+_MOST_NS = (1 << 63) - 1
 
 
 def signature(st: os.stat_result) -> bytes:
@@ -33,7 +35,9 @@ def signature(st: os.stat_result) -> bytes:
     The device counts only for hard links, whose group it names: it may change with every mount.
     """
     device = st.st_dev if _has_names(st) else 0
-    fields = (stat.S_IFMT(st.st_mode) >> 12, st.st_size, st.st_mtime_ns, st.st_ctime_ns, st.st_ino, st.st_uid, st.st_gid, device)
+    # A file system's times may lie beyond the year 2262, which 64 bits of nanoseconds do not reach: their low bits are kept.
+    mtime, ctime = st.st_mtime_ns & _BITS_64, st.st_ctime_ns & _BITS_64
+    fields = (stat.S_IFMT(st.st_mode) >> 12, st.st_size, mtime, ctime, st.st_ino, st.st_uid, st.st_gid, device)
     return _SIGNATURE.pack(*fields) + struct.pack("<H", stat.S_IMODE(st.st_mode))
 
 
@@ -43,7 +47,7 @@ def lasting_signature(st: os.stat_result, *, now_ns: int) -> bytes:
 
 
 def attributes(st: os.stat_result, *, xattrs: tuple[tuple[bytes, bytes], ...] = (), target: bytes = b"") -> Attributes:
-    """The attributes of a path from its stat result."""
+    """The attributes of a path from its stat result. An mtime outside the years 1677 to 2262 becomes the nearest inside."""
     named = _has_names(st)
     return Attributes(
         mode=stat.S_IMODE(st.st_mode),
@@ -51,7 +55,7 @@ def attributes(st: os.stat_result, *, xattrs: tuple[tuple[bytes, bytes], ...] = 
         gid=st.st_gid,
         user=_user(st.st_uid),
         group=_group(st.st_gid),
-        mtime_ns=st.st_mtime_ns,
+        mtime_ns=min(max(st.st_mtime_ns, -_MOST_NS), _MOST_NS),
         xattrs=xattrs,
         target=target,
         hardlink=_inode_key(st.st_dev, st.st_ino) if named else 0,
@@ -101,7 +105,7 @@ def _inode_key(device: int, inode: int) -> int:
 @lru_cache(maxsize=1024)
 def _user(uid: int) -> str:
     try:
-        return pwd.getpwuid(uid).pw_name
+        return _sendable(pwd.getpwuid(uid).pw_name)
     except KeyError:
         return ""
 
@@ -109,6 +113,11 @@ def _user(uid: int) -> str:
 @lru_cache(maxsize=1024)
 def _group(gid: int) -> str:
     try:
-        return grp.getgrgid(gid).gr_name
+        return _sendable(grp.getgrgid(gid).gr_name)
     except KeyError:
         return ""
+
+
+def _sendable(name: str) -> str:
+    """A name as it is, or nothing where no message can carry it: the number then stands alone."""
+    return name if len(name) <= MAX_OWNER_CHARS and name.isprintable() else ""
