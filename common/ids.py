@@ -15,6 +15,8 @@ Digest = NewType("Digest", bytes)
 """BLAKE3-256 of a content's exact bytes: 32 bytes."""
 
 DIGEST_BYTES = 32
+_FOLDER_BYTES = 255
+"""The longest name that a folder can have."""
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?")
 
 
@@ -45,7 +47,8 @@ def label(text: str, *, max_chars: int = 128) -> str:
 
     Errors: ValueError.
     """
-    if not text or len(text) > max_chars or "/" in text or text in {".", ".."} or not text.isprintable():
+    is_short = 0 < len(text) <= max_chars
+    if not is_short or "/" in text or text in {".", ".."} or not text.isprintable() or len(text.encode()) > _FOLDER_BYTES:
         raise ValueError(f"{text!r} is not a label: use 1 to {max_chars} printable characters without '/'")
     return text
 

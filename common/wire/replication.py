@@ -68,7 +68,8 @@ def plans_to_pb(plans: Iterable[Plan]) -> pb.PlanBatch:
 
 
 def plans_from_pb(m: pb.PlanBatch) -> list[Plan]:
-    """A batch of plans from a message. Errors: ValueError."""
+    """A batch of plans from a message. Errors: ValueError; a plan answers an offer, so there are no more than offers go out."""
+    _batch(len(m.plans), Limits())
     return [Plan(digest_from(p.digest), _answer_from_pb(p)) for p in m.plans]
 
 
@@ -184,7 +185,8 @@ def receipts_to_pb(receipts: Iterable[Receipt]) -> pb.ReceiptBatch:
 
 
 def receipts_from_pb(m: pb.ReceiptBatch) -> list[Receipt]:
-    """A batch of receipts from a message. Errors: ValueError."""
+    """A batch of receipts from a message. Errors: ValueError, as in `plans_from_pb`."""
+    _batch(len(m.receipts), Limits())
     return [receipt_from_pb(r) for r in m.receipts]
 
 

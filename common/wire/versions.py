@@ -50,8 +50,10 @@ def attributes_from_pb(m: pb.Attributes) -> Attributes:
     _limit("user", max(len(m.user), len(m.group)), MAX_OWNER_CHARS)
     _limit("target", len(m.target), MAX_PATH_BYTES)
     _limit("mode", m.mode, 0o7777)
+    _whole("target", m.target)
     for x in m.xattrs:
         _limit("xattr name", len(x.name), MAX_XATTR_NAME_BYTES)
+        _whole("xattr name", x.name)
         _limit("xattr value", len(x.value), MAX_XATTR_VALUE_BYTES)
     _limit("xattrs together", sum(len(x.name) + len(x.value) for x in m.xattrs), MAX_XATTRS_BYTES)
     return Attributes(
@@ -119,3 +121,9 @@ def version_from_pb(m: pb.Version, *, agent: str) -> Version:
 def _limit(field: str, value: int, most: int) -> None:
     if value > most:
         raise ValueError(f"{field}: {value} is over the limit of {most}")
+
+
+def _whole(field: str, value: bytes) -> None:
+    """Names end at a NUL for the kernel, so it never made one: whoever sends one means to be misread."""
+    if b"\0" in value:
+        raise ValueError(f"{field}: has a NUL")
