@@ -33,6 +33,10 @@ class Offers:
         room = self._space.room()
         plans = []
         for offer in offers:
+            if offer.digest in held:
+                # An attempt that was overtaken by another one's success: nobody will come back for it.
+                for partial in self._staging.settled(source, offer.digest, CODINGS):
+                    await asyncio.to_thread(partial.discard)
             staged = None if offer.digest in held else await self._staged(source, offer.digest)
             plans.append(Plan(offer.digest, plan(offer, room, held=offer.digest in held, staged=staged)))
             told(source, plans[-1].answer)

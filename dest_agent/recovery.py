@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from common.durable import remove
 from common.metrics import STAGED_BYTES
-from dest_agent.staging import Staging
+from dest_agent.staging import StagedFile, Staging
 from dest_agent.store import disk_errors
 
 OLDEST_NS = 7 * 86400 * 10**9
@@ -31,9 +31,8 @@ def recover(staging: Staging, *, now_ns: int) -> None:
 def trim(staging: Staging, *, now_ns: int) -> int:
     """Removes partials that are too old or too many, and says how many. Errors: StoreFailed."""
     kept_bytes = n_removed = 0
-    with disk_errors("staging"):
-        aged = sorted(((p.path.stat().st_mtime_ns, p) for p in staging.idle()), key=lambda each: each[0], reverse=True)
-    for written_ns, partial in aged:
+    aged = [(written_ns, partial) for partial in staging.idle() if (written_ns := _written_ns(partial)) is not None]
+    for written_ns, partial in sorted(aged, key=lambda each: each[0], reverse=True):
         if now_ns - written_ns > OLDEST_NS or kept_bytes + partial.n_bytes > MOST_BYTES:
             staging.release(partial)
             partial.discard()
@@ -42,3 +41,12 @@ def trim(staging: Staging, *, now_ns: int) -> int:
             kept_bytes += partial.n_bytes
     STAGED_BYTES.set(kept_bytes)
     return n_removed
+
+
+def _written_ns(partial: StagedFile) -> int | None:
+    """When a partial was last written to; None where it was resumed or discarded meanwhile."""
+    with disk_errors("staging"):
+        try:
+            return partial.path.stat().st_mtime_ns
+        except FileNotFoundError:
+            return None

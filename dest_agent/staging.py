@@ -211,6 +211,14 @@ class Staging:
         found = (self._current.get(StagingKey(source, ObjectKey(digest, coding))) for coding in codings)
         return max((staged for staged in found if staged is not None and staged.n_bytes), key=lambda s: s.n_bytes, default=None)
 
+    def settled(self, source: str, digest: Digest, codings: Iterable[str]) -> list[StagedFile]:
+        """Ends the claims of idle partials at a content that the source need not send any more, and gives them."""
+        found = (self._current.get(StagingKey(source, ObjectKey(digest, coding))) for coding in codings)
+        idle = [staged for staged in found if staged is not None and staged.idle]
+        for staged in idle:
+            self.release(staged)
+        return idle
+
     def idle(self) -> list[StagedFile]:
         """The partials that no stream writes to."""
         return [staged for staged in self._current.values() if staged.idle]
@@ -223,12 +231,13 @@ class Staging:
         superfluous: list[Path] = []
         with disk_errors(f"staging {self.directory}"):
             make_directory(self.directory)
-            for path in sorted(self.directory.glob("*/*"), key=lambda p: p.stat().st_size, reverse=True):
+            found = [(path.stat().st_size, path) for path in self.directory.glob("*/*")]
+            for n_bytes, path in sorted(found, reverse=True):
                 key = _staging_key(path)
-                if key is None or key in self._current:
+                if key is None or key in self._current or not n_bytes:
                     superfluous.append(path)
                     continue
-                left = StagedFile(key, path, n_bytes=path.stat().st_size)
+                left = StagedFile(key, path, n_bytes=n_bytes)
                 left.leave()
                 self._current[key] = left
         self._numbers = itertools.count(1 + max((int(s.path.suffix[1:]) for s in self._current.values()), default=0))

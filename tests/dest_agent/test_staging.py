@@ -120,6 +120,7 @@ def test_start_up_takes_in_the_longest_partial_of_each_content(tmp_path: Path) -
     left(before, b"whole c")
     left(before, b"zstd", key=StagingKey("porto-1", KEY.object))
     (tmp_path / "lisbon-1" / "scratch").write_bytes(b"?")
+    (tmp_path / "porto-1" / f"{ObjectKey(digest_of(b'never written'), 'raw')}.9").touch()  # killed between opening and writing
     after = Staging(tmp_path)
     recover(after, now_ns=0)
     partial = after.partial("lisbon-1", KEY.object.digest, ["raw"])
@@ -145,6 +146,19 @@ def test_a_partial_that_nobody_comes_back_for_is_given_up(tmp_path: Path) -> Non
     os.utime(open_one.path, ns=(0, 0))
     assert trim(staging, now_ns=NOW_NS + OLDEST_NS) == 1
     assert files(staging) == [b"open", b"young"]
+
+
+def test_an_attempt_that_another_one_made_needless_is_given_out_once(tmp_path: Path) -> None:
+    """Only where no stream writes to it, and only of this source."""
+    staging = Staging(tmp_path)
+    idle = left(staging, b"who")
+    left(staging, b"who", key=StagingKey("porto-1", KEY.object))
+    digest = KEY.object.digest
+    assert staging.settled("lisbon-1", digest, ["zstd", "raw"]) == [idle]
+    assert staging.settled("lisbon-1", digest, ["zstd", "raw"]) == []
+    staging.begin(StagingKey("faro-1", KEY.object)).append([b"open"])
+    assert staging.settled("faro-1", digest, ["raw"]) == []
+    assert staging.partial("porto-1", digest, ["raw"]) is not None
 
 
 def test_a_full_disk_says_so_and_counts_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
