@@ -12,7 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from common.clock import Clock
-from common.errors import ConfigError, PeerError, SmarterError, TransientError
+from common.database import DatabaseError
+from common.errors import IllegalTransition, SmarterError, TransientError
 from common.logs import get
 from common.metrics import LINK_FAILURES
 from common.retry import Backoff
@@ -45,12 +46,14 @@ class Deliverer:
     async def run(self, *, finished: Callable[[], bool], gives_up: bool) -> None:
         """Delivers until all is delivered and `finished()`; a daemon's is never finished.
 
-        Errors: PeerError, ConfigError at once where `gives_up`, else never; DatabaseError.
+        Errors: DatabaseError; where `gives_up`, also whatever a call ended with that waiting does not cure.
         """
         while True:
             try:
                 return await self._one_connection(finished)
-            except (TransientError, PeerError, ConfigError) as error:
+            except (DatabaseError, IllegalTransition):
+                raise  # our own fault: dialling again would not mend it
+            except SmarterError as error:
                 self._failed(error)
                 if gives_up and not isinstance(error, TransientError):
                     raise

@@ -34,6 +34,8 @@ if TYPE_CHECKING:  # the name exists for type checkers only: at run time the stu
     from common.pb.replication_pb2_grpc import ReplicationAsyncStub
 
 HELLO_S = 20.0
+MOST_SEQ = 1 << 62
+"""Numbering on from a destination's memory must leave numbers to give: SQLite's end at 2^63 - 1."""
 SOFTWARE = f"smarter/{version('smarter')}"
 
 
@@ -76,6 +78,8 @@ async def connected(address: str, files: TlsFiles, *, server_name: str, n_upload
             raise error_of(error, peer=address) from error
         if reply.protocol not in PROTOCOLS:
             raise PeerError(f"{address}: speaks protocol {reply.protocol}, this program {', '.join(map(str, PROTOCOLS))}")
+        if reply.last_seq > MOST_SEQ:
+            raise PeerError(f"{address}: remembers the sequence {reply.last_seq}, which no journal ever reached")
         try:
             limits = limits_from_pb(reply.limits)
         except ValueError as error:

@@ -79,7 +79,11 @@ class Sender:
         self._carrying: dict[Digest, deque[Delivery]] = {}
         """The deliveries of each content on its way: the first brings the bytes, the others follow with a record."""
         self._offers: asyncio.Queue[Delivery] = asyncio.Queue()
+        self._asked: set[Digest] = set()
+        """Contents that were offered and have no plan yet: any other plan answers nothing."""
         self._records: asyncio.Queue[Delivery] = asyncio.Queue()
+        self._recording: dict[int, Delivery] = {}
+        """Versions that were recorded and have no receipt yet, likewise."""
         self._to_code: asyncio.Queue[Consignment] = asyncio.Queue()
         self._lanes: dict[Lane, asyncio.Queue[tuple[Consignment, Parcel]]] = {lane: asyncio.Queue(LANE_DEPTH) for lane in Lane}
         self._outcomes: list[Outcome] = []
@@ -152,19 +156,28 @@ class Sender:
 
     def _route(self, delivery: Delivery, *, is_held: bool) -> None:
         if is_held:
-            self._records.put_nowait(delivery)
+            self._record(delivery)
             return
         followers = self._carrying.setdefault(content_of(delivery), deque())
         followers.append(delivery)
         if len(followers) == 1:
-            self._offers.put_nowait(delivery)
+            self._offer(delivery)
+
+    def _offer(self, delivery: Delivery) -> None:
+        self._asked.add(content_of(delivery))
+        self._offers.put_nowait(delivery)
+
+    def _record(self, delivery: Delivery) -> None:
+        self._recording[delivery.version.id.seq] = delivery
+        self._records.put_nowait(delivery)
 
     # 2. plan, code, upload
 
     async def _planned(self, plan: Plan) -> None:
-        carried = self._carrying.get(plan.digest)
-        if not carried:
-            return  # an answer to an offer that is settled by now
+        if plan.digest not in self._asked:
+            raise TransientError(f"the destination sent a plan that answers nothing: {plan.digest.hex()}")
+        self._asked.remove(plan.digest)
+        carried = self._carrying[plan.digest]
         match plan.answer:
             case Have():
                 self._tools.tally.went_forward()
@@ -213,21 +226,21 @@ class Sender:
                 case Refusal(RefusalCode.RESTART) if consignment.restarts < MOST_RESTARTS:
                     again = Consignment(delivery, raw=consignment.raw, restarts=consignment.restarts + 1)
                     self._to_code.put_nowait(again)
-                case Refusal(RefusalCode.PROOF_FAILED | RefusalCode.ABORTED):
+                case Refusal(RefusalCode.ABORTED):
                     await self._lost(delivery)
-                case Refusal() as refusal:
+                case Refusal() as refusal:  # also a failed proof of raw bytes: they were proved here while they were sent
                     self._carrying[digest].popleft()
                     self._hand_over(digest)
                     await self._refused(delivery, refusal)
 
     async def _recorded(self, receipt: Receipt) -> None:
-        delivery = self._in_flight.get(receipt.seq)
+        delivery = self._recording.pop(receipt.seq, None)
         if delivery is None:
-            return
+            raise TransientError(f"the destination sent a receipt that answers nothing: {receipt.seq}")
         match receipt.outcome:
             case Stored():
                 self._end(Outcome(delivery, State.REPLICATED))
-            case Refusal(RefusalCode.NEED_CONTENT):
+            case Refusal(RefusalCode.NEED_CONTENT) if delivery.version.digest is not None:
                 await asyncio.to_thread(self._tools.journal.forget_durable, content_of(delivery))
                 self._route(delivery, is_held=False)
             case Refusal() as refusal:
@@ -264,14 +277,14 @@ class Sender:
     def _hand_over(self, digest: Digest) -> None:
         """The delivery that carried a content is out of it: the next one that needs the content offers it anew."""
         if followers := self._carrying[digest]:
-            self._offers.put_nowait(followers[0])
+            self._offer(followers[0])
         else:
             del self._carrying[digest]
 
     def _follow(self, digest: Digest) -> None:
         """The destination holds a content: the versions that still need it are recorded."""
         for delivery in self._carrying.pop(digest):
-            self._records.put_nowait(delivery)
+            self._record(delivery)
 
     # the journal
 
@@ -298,8 +311,10 @@ class Sender:
         for outcome in batch:
             if outcome.state is State.REPLICATED:
                 self._tools.tally.delivered(outcome.delivery.version, uploaded=outcome.uploaded)
-            if outcome.uploaded:
-                self._tools.spool.discard(content_of(outcome.delivery))
+            # Also what was coded and, after a cut, needed no upload any more; never what another delivery is about to send.
+            digest = outcome.delivery.version.digest
+            if digest is not None and digest not in self._carrying:
+                self._tools.spool.discard(digest)
             self._leave(outcome.delivery)
 
     def _journal(self, batch: Sequence[Outcome]) -> None:
