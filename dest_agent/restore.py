@@ -23,7 +23,7 @@ from common.tls import PeerIdentity
 from dest_agent.access import Access
 from dest_agent.catalogue import Catalogue, Content
 from dest_agent.recipes import Rebuilder
-from dest_agent.store import NoSpace, disk_errors
+from dest_agent.store import NoSpace, StoreFailed, disk_errors
 from dest_agent.threads import to_the_end
 
 PIECE_BYTES = 256 * 1024
@@ -181,7 +181,8 @@ def _cut(block: bytes) -> list[bytes]:
 
 def _failure(digest: Digest, error: SmarterError) -> Refusal:
     match error:
-        case IntegrityError():
+        case IntegrityError() | StoreFailed():
+            # Bytes that cannot be read are as lost as wrong ones until somebody looks after the disk.
             _log.error("content_broken", digest=digest.hex(), reason=str(error))
             return Refusal(RefusalCode.PROOF_FAILED, str(error))
         case NoSpace():

@@ -13,7 +13,7 @@ import grpc
 from common.errors import SmarterError
 from common.logs import get
 from common.tls import PeerIdentity, peer_identity
-from common.wire.status import code_of
+from common.wire.status import MAX_WORDS, code_of
 from dest_agent.access import ADMIN_SOCKET
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -42,7 +42,7 @@ async def answering(context: Context) -> AsyncIterator[None]:
         yield
     except (SmarterError, ValueError) as error:
         _log.info("call_refused", peer=context.peer(), reason=str(error), error=type(error).__name__)
-        await context.abort(code_of(error), str(error))
+        await context.abort(code_of(error), str(error)[:MAX_WORDS])
 
 
 async def messages(stream: AsyncIterator[T]) -> AsyncIterator[T]:

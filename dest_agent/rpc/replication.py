@@ -22,6 +22,9 @@ from dest_agent.receiver import Malformed, Receiver
 from dest_agent.rpc import SOFTWARE, Context, answering, messages, tls_peer
 from dest_agent.tally import told
 
+MAX_PROTOCOLS = 16
+"""Of those that a source says it speaks, these are looked at."""
+
 _log = get("dest.replication")
 
 
@@ -111,10 +114,10 @@ def _versions(batch: pb.RecordBatch, limits: Limits, *, source: str) -> tuple[li
 
 def _agreed(theirs: Sequence[int]) -> int:
     """The highest protocol that both speak. Errors: RefusedError naming both sides' numbers."""
-    common = set(theirs) & set(wire.PROTOCOLS)
+    common = set(theirs[:MAX_PROTOCOLS]) & set(wire.PROTOCOLS)
     if not common:
         spoken = ", ".join(map(str, wire.PROTOCOLS))
-        asked = ", ".join(map(str, sorted(theirs)[:16])) or "none"
+        asked = ", ".join(map(str, theirs[:MAX_PROTOCOLS])) or "none"
         raise RefusedError(
             f"no common protocol: this destination speaks {spoken}, the source {asked}; update the older of the two"
         )

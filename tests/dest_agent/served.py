@@ -138,7 +138,7 @@ class Client:
 
     def objects(self) -> list[str]:
         """The names of all objects."""
-        return sorted(path.name for path in (self.folder / "store" / "objects").glob("*/*/*"))
+        return sorted(path.name for path in (self.folder / "store" / "objects").glob("*/*"))
 
     def is_empty(self) -> bool:
         """Whether nothing is stored and nothing staged."""

@@ -29,7 +29,7 @@ FLAT = b"the same words again and again " * 20_000
 
 def damage(folder: Path, content: bytes, *, coding: str, new: bytes | None) -> None:
     """Overwrites an object behind the agent's back, or removes it."""
-    (path,) = (folder / "store" / "objects").glob(f"*/*/{digest_of(content).hex()}.{coding}")
+    (path,) = (folder / "store" / "objects").glob(f"*/{digest_of(content).hex()}.{coding}")
     path.unlink()
     if new is not None:
         path.write_bytes(new)

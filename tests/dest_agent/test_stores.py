@@ -42,11 +42,11 @@ class TestFileStore(StoreContract):
         """Empty."""
         return FileStore(tmp_path / "store")
 
-    def test_an_object_lies_two_folders_deep_and_is_read_only(self, store: ObjectStore, tmp_path: Path) -> None:
+    def test_an_object_lies_in_its_folder_and_is_read_only(self, store: ObjectStore, tmp_path: Path) -> None:
         """The layout of FORMAT.md."""
         store.publish(staged(tmp_path), KEY)
         digest = KEY.digest.hex()
-        path = tmp_path / "store" / "objects" / digest[:2] / digest[2:4] / f"{digest}.raw"
+        path = tmp_path / "store" / "objects" / digest[:2] / f"{digest}.raw"
         assert path.read_bytes() == CONTENT
         assert stat.S_IMODE(path.stat().st_mode) == 0o400
 
@@ -58,7 +58,7 @@ class TestFileStore(StoreContract):
     def test_files_that_are_no_objects_are_not_listed(self, store: ObjectStore, tmp_path: Path) -> None:
         """An operator's note is neither verified nor swept."""
         store.publish(staged(tmp_path), KEY)
-        folder = tmp_path / "store" / "objects" / KEY.digest.hex()[:2] / KEY.digest.hex()[2:4]
+        folder = tmp_path / "store" / "objects" / KEY.digest.hex()[:2]
         (folder / "README").write_text("do not touch")
         (folder / f"{KEY.digest.hex()}.raw.tmp").write_text("")
         assert [found.key for found in store.list()] == [KEY]
