@@ -45,7 +45,7 @@ def test_a_catalogue_written_before_the_object_is_published_is_caught() -> None:
         assert broken_recipes(at) != []
         at.dest()
         at.once()
-        assert "cannot be decoded" in str(false_receipts(at))
+        assert "is not there" in str(false_receipts(at))
         assert at.verify(code=30)["problems"] != []
         assert differences(at.library, at.restore(code=30)) != []
 

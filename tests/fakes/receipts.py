@@ -124,8 +124,11 @@ def _unproved(objects: Path, digest: bytes, recipe: tuple[str, int] | None) -> s
     coding, size = recipe
     name = digest.hex()
     target = _Hashing()
+    path = next((objects / "objects" / name[:2]).glob(f"**/{name}.{coding}"), None)
+    if path is None:
+        return f"its object {name[:12]}.{coding} is not there"
     try:
-        with (objects / "objects" / name[:2] / name[2:4] / f"{name}.{coding}").open("rb") as file:
+        with path.open("rb") as file:
             CODINGS[coding].decode(file, target, size=size)
     except (OSError, ContentError) as error:
         return f"its object {name[:12]}.{coding} cannot be decoded: {error}"

@@ -32,7 +32,9 @@ from admin_client.endpoints import Endpoint
 from admin_client.pki import issue_pki
 from common.clock import monotonic_s
 from common.errors import SmarterError
+from common.model import Entry, Selection
 from common.tls import PeerRole
+from tests.fakes.compare import look_at
 from tests.fakes.crashing import MARKER
 
 HOUSE = Path(__file__).parents[2]
@@ -282,6 +284,17 @@ class Sites:
         assert ended.code == 0, ended.stderr[-2000:]
         entries: list[dict[str, Any]] = ended.json["entries"]
         return entries
+
+    def entries(self) -> list[Entry]:
+        """What the destination has now; without a process, for whoever asks often."""
+        with AgentClient(Endpoint(PeerRole.DESTINATION, f"unix:{self.folder / 'dest.sock'}")) as client:
+            return list(client.entries(Selection()))
+
+    def mirrors(self, library: Path) -> bool:
+        """Whether the destination has the paths of a library, no others, each with its size, mode and mtime."""
+        here = {path: (look.size, look.mode, look.mtime_ns) for path, look in look_at(library).items()}
+        versions = (entry.version for entry in self.entries())
+        return here == {v.path: (v.size, v.attributes.mode * (v.kind != "symlink"), v.attributes.mtime_ns) for v in versions}
 
     def dest_status(self) -> dict[str, Any]:
         """The destination's status; empty while it does not answer."""
