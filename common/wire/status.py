@@ -5,6 +5,10 @@ from __future__ import annotations
 import grpc
 
 from common.errors import ConfigError, ContentError, IntegrityError, PeerError, RefusedError, SmarterError, TransientError
+from common.paths import printable
+
+MAX_WORDS = 1000
+"""Characters of what one side tells the other in an error: they travel in a header, and end on a terminal or in a log."""
 
 _CODE_BY_ERROR: tuple[tuple[type[BaseException], grpc.StatusCode], ...] = (
     (IntegrityError, grpc.StatusCode.DATA_LOSS),
@@ -33,7 +37,14 @@ _ERROR_BY_CODE: dict[grpc.StatusCode, type[SmarterError]] = {
 }
 
 # gRPC has one code for a dead peer and for a certificate that does not fit; only its words tell them apart.
-_TLS_WORDS = ("CERTIFICATE_VERIFY_FAILED", "Peer name", "SSL_ERROR_SSL", "handshake failed", "certificate required")
+_TLS_WORDS = (
+    "CERTIFICATE_VERIFY_FAILED",
+    "Peer name",
+    "Verification Check failed",
+    "SSL_ERROR_SSL",
+    "handshake failed",
+    "certificate required",
+)
 
 
 def code_of(error: BaseException) -> grpc.StatusCode:
@@ -42,9 +53,9 @@ def code_of(error: BaseException) -> grpc.StatusCode:
 
 
 def error_of(call: grpc.RpcError | grpc.aio.AioRpcError, *, peer: str) -> SmarterError:
-    """The error that a failed call to `peer` means, with the peer's name in its message."""
+    """The error that a failed call to `peer` means, with the peer's name and words in its message, none of them obeyed."""
     code = call.code() if hasattr(call, "code") else grpc.StatusCode.UNKNOWN
-    details = (call.details() if hasattr(call, "details") else "") or code.name
+    details = printable(((call.details() if hasattr(call, "details") else "") or code.name)[:MAX_WORDS])
     if code is grpc.StatusCode.UNAVAILABLE and any(word in details for word in _TLS_WORDS):
         return PeerError(f"{peer}: TLS handshake refused: {details}")
     return _ERROR_BY_CODE.get(code, SmarterError)(f"{peer}: {details}")
