@@ -17,7 +17,7 @@ from google.protobuf.message import Message
 from admin_client.endpoints import Endpoint, server_identity
 from admin_client.moments import rfc3339
 from common.errors import PeerError
-from common.ids import Digest
+from common.ids import Digest, agent_name, label
 from common.model import Entry, Refusal, Selection
 from common.paths import show
 from common.pb import admin_pb2, admin_pb2_grpc, restore_pb2, restore_pb2_grpc
@@ -131,7 +131,8 @@ class AgentClient:
         with self._errors():
             for batch in self._restore.List(restore_pb2.ListRequest(selection=selection_to_pb(selection))):
                 for e in batch.entries:
-                    found.roots.add((e.source, e.version.root))
+                    # Folders are made of these names before any version below them is looked at.
+                    found.roots.add((agent_name(e.source), label(e.version.root)))
                     found.n_files += bool(e.version.digest)
                     found.n_bytes += e.version.size if e.version.digest else 0
         return found

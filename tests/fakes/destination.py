@@ -43,6 +43,10 @@ class FakeDestination:
     fetched: list[Digest] = field(default_factory=list)
     """Every content asked for, as often as it was."""
     problems: list[tuple[bytes, str]] = field(default_factory=list)
+    hangs_up_with: str = ""
+    """What it says instead of verifying."""
+    false_roots: list[str] = field(default_factory=list)
+    """Names that it gives for roots although no program would."""
     address: str = ""
 
     @property
@@ -90,6 +94,9 @@ class _Restore(restore_pb2_grpc.RestoreServicer):
             if named and (not wanted.glob or (v.path and fnmatch.fnmatch(show(v.path), wanted.glob))):
                 recipe = Whole("raw", v.size) if v.digest else None
                 yield entries_to_pb([Entry(v, received_ns=v.observed_ns, recipe=recipe)])
+        for root in self._held.false_roots:
+            version = replication_pb2.Version(seq=1, policy="photos", root=root, kind=replication_pb2.DIRECTORY)
+            yield restore_pb2.EntryBatch(entries=[restore_pb2.Entry(source="lisbon-1", version=version)])
 
     def Fetch(  # noqa: N802
         self,
@@ -119,6 +126,8 @@ class _Admin(admin_pb2_grpc.AdminServicer):
         return admin_pb2.StatusReply(agent="oslo-1", software="smarter/test", uptime_s=3.5, dest=status)
 
     def Verify(self, request: admin_pb2.VerifyRequest, context: Any) -> Iterator[admin_pb2.VerifyEvent]:  # noqa: N802, ARG002
+        if self._held.hangs_up_with:
+            context.abort(grpc.StatusCode.INTERNAL, self._held.hangs_up_with)
         n = len(self._held.contents)
         yield admin_pb2.VerifyEvent(progress=admin_pb2.VerifyProgress(contents=0, bytes=0, total_contents=n, total_bytes=10 * n))
         for digest, reason in self._held.problems:
