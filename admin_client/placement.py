@@ -306,7 +306,8 @@ def refusals() -> Iterator[None]:
 def _sweep_parts(fd: int) -> None:
     """Takes away the part files of a restore that was interrupted in this directory."""
     for entry in map(os.fsencode, os.listdir(fd)):
-        if PART_NAME.fullmatch(entry):
+        # A directory of such a name is none of ours: it is somebody's, or what a stranger put there to stop a restore.
+        if PART_NAME.fullmatch(entry) and not stat.S_ISDIR(os.lstat(entry, dir_fd=fd).st_mode):
             os.unlink(entry, dir_fd=fd)
 
 
