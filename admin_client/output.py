@@ -13,21 +13,22 @@ _STEP = 1024
 
 def print_json(value: Mapping[str, Any]) -> None:
     """Prints one JSON object and nothing else."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, default=str) + "\n")
+    sys.stdout.write(_json(value) + "\n")
 
 
 def print_json_list(key: str, items: Iterable[Mapping[str, Any]]) -> None:
     """Prints one JSON object with a list that may be too long for memory; nothing at all where its first item fails."""
     separator = "{" + json.dumps(key) + ": [\n"
     for item in items:
-        sys.stdout.write(separator + json.dumps(item, ensure_ascii=False))
+        sys.stdout.write(separator + _json(item))
         separator = ",\n"
     sys.stdout.write("]}\n" if separator == ",\n" else separator.rstrip() + "]}\n")
 
 
-def printable(text: str) -> str:
-    """Text with escapes for what would move the cursor or break the line: file names come from strangers."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+def _json(value: Any) -> str:
+    """JSON on one line; characters that a terminal would obey are escaped as JSON has it, so the value stays the same."""
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if text.isprintable() else "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
 
 
 def size_text(n_bytes: float) -> str:

@@ -14,7 +14,7 @@ from typing import Any, Literal, cast
 import structlog
 from structlog.typing import FilteringBoundLogger, Processor
 
-from common.paths import show
+from common.paths import printable, show
 
 Level = Literal["debug", "info", "warning", "error"]
 Format = Literal["auto", "text", "json"]
@@ -27,7 +27,7 @@ def configure(level: Level, format: Format) -> None:  # noqa: A002 - the key's n
     """
     as_text = format == "text" or (format == "auto" and sys.stderr.isatty())
     render: list[Processor] = (
-        [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        [_show_text, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
         if as_text
         else [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer(sort_keys=True)]
     )
@@ -53,3 +53,8 @@ def get(name: str) -> FilteringBoundLogger:
 def _show_bytes(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Paths are bytes and need not be UTF-8."""
     return {key: show(value) if isinstance(value, bytes) else value for key, value in event.items()}
+
+
+def _show_text(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Names and reasons come from strangers: on a terminal they are read, never obeyed."""
+    return {key: printable(value) if isinstance(value, str) else value for key, value in event.items()}

@@ -62,6 +62,11 @@ def show(path: bytes) -> str:
     return path.decode("utf-8", "backslashreplace")
 
 
+def printable(text: str) -> str:
+    """Text for a terminal, with escapes for what would move the cursor, break the line or turn it: names and peers' words."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 @contextmanager
 def directory(root_fd: int, path: RelPath) -> Iterator[int]:
     """A descriptor of the directory `path` below `root_fd`, closed at the end of the block.

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, ParamSpec
 import click
 
 from common.errors import ConfigError, ExitCode, SmarterError
+from common.paths import printable
 
 if TYPE_CHECKING:  # the agent's imports cost half a second, which --help and mistakes need not wait for
     from source_agent.agent import Summary
@@ -123,4 +124,4 @@ def _sentences(summary: Summary) -> str:
     lines += [f"unreadable: {text}" for text in summary.unreadable]
     lines += [f"refused: {r['root']}/{r['path']}: {r['reason']}" for r in summary.refused]
     lines += [f"skipped: {s['path']} ({s['kind']})" for s in summary.skipped]
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import click
 
 from admin_client.options import json_option
-from admin_client.output import duration_text, print_json, printable, size_text
+from admin_client.output import duration_text, print_json, size_text
 from common.errors import ExitCode
+from common.paths import printable
 
 if TYPE_CHECKING:
     from admin_client.demo import DemoReport

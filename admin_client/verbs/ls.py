@@ -11,9 +11,9 @@ import click
 
 from admin_client.moments import moment_ns, rfc3339
 from admin_client.options import Connection, connection_options, json_option
-from admin_client.output import print_json_list, printable
+from admin_client.output import print_json_list
 from common.clock import SystemClock
-from common.paths import show
+from common.paths import printable, show
 
 if TYPE_CHECKING:
     from common.model import Entry

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from admin_client.options import Connection, connection_options, json_option
-from admin_client.output import duration_text, print_json, printable, size_text
+from admin_client.output import duration_text, print_json, size_text
 from admin_client.verbs.ls import time_option
+from common.paths import printable
 
 if TYPE_CHECKING:
     from admin_client.report import RestoreReport

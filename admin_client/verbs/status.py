@@ -7,8 +7,9 @@ from typing import Any
 import click
 
 from admin_client.options import Connection, connection_options, json_option
-from admin_client.output import duration_text, print_json, printable, size_text
+from admin_client.output import duration_text, print_json, size_text
 from common.errors import ExitCode, SmarterError
+from common.paths import printable
 
 
 @click.command("status")

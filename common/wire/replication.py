@@ -25,6 +25,7 @@ from common.model import (
     Stored,
     Version,
 )
+from common.paths import printable
 from common.pb import replication_pb2 as pb
 from common.wire.versions import MAX_SEQ, version_from_pb, version_to_pb
 
@@ -111,7 +112,7 @@ def refusal_to_pb(refusal: Refusal) -> pb.Refusal:
 
 def refusal_from_pb(m: pb.Refusal) -> Refusal:
     """A refusal from a message; a code that this program does not know counts as INVALID, which is never retried."""
-    return Refusal(_CODE_FROM_PB.get(m.code, RefusalCode.INVALID), m.reason[:500])
+    return Refusal(_CODE_FROM_PB.get(m.code, RefusalCode.INVALID), printable(m.reason[:500]))
 
 
 def frame_to_pb(frame: Frame) -> pb.Frame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from admin_client.cli import run
 from admin_client.comparison import differences
-from admin_client.restoring import RestoreReport
+from admin_client.report import RestoreReport
 from common import durable
-from common.errors import ExitCode, SmarterError
+from common.errors import ExitCode, PeerError, SmarterError
 from common.ids import VersionId, digest_of
 from common.model import Attributes, Kind, Version
 from common.paths import RelPath
@@ -151,6 +153,59 @@ def test_part_files_of_a_crashed_restore_are_swept(
     (target / ".smarter-notes.part").write_text("mine")
     bring_back()
     assert [path.name for path in target.rglob(".smarter-*")] == [".smarter-notes.part"]
+
+
+def test_a_directory_with_the_name_of_a_part_file_stops_nothing(
+    library: Path, destination: FakeDestination, target: Path, bring_back: Restore
+) -> None:
+    """Backed up, restored, and met by a second restore, which keeps it and what is in it."""
+    odd = library / ".smarter-0123456789abcdef.part"
+    odd.mkdir()
+    (odd / ".smarter-fedcba9876543210.part").write_text("a user's file of such a name")
+    destination.hold(library)
+    for _ in range(2):
+        assert bring_back().exit_code() is ExitCode.OK
+        assert differences(library, target) == []
+
+
+@pytest.mark.parametrize("name", ["../outside", "{absolute}", "..", "", "a\nb"])
+def test_a_root_whose_name_leads_elsewhere_ends_the_restore(
+    library: Path, destination: FakeDestination, target: Path, bring_back: Restore, name: str
+) -> None:
+    """A restore of several roots makes a folder for each: a hostile destination does not choose where."""
+    destination.hold(library)
+    destination.false_roots = [name.format(absolute=target.parent / "outside")]
+    with pytest.raises(PeerError, match="breaks the protocol"):
+        bring_back()
+    assert not target.exists()
+    assert not (target.parent / "outside").exists()
+
+
+def test_the_words_of_a_hostile_destination_do_not_move_the_cursor(
+    destination: FakeDestination, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What a peer says in an error reaches the operator's terminal as text."""
+    destination.hangs_up_with = "\x1b[2J\x9b31mall is\nwell\u202e"
+    assert run(["verify", "--dest", destination.address]) != ExitCode.OK
+    assert "\\x1b[2J\\x9b31mall is\\nwell\\u202e" in capsys.readouterr().err
+
+
+def test_json_holds_every_name_and_nothing_that_a_terminal_obeys(
+    destination: FakeDestination, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same value to a program, harmless to a person."""
+    name = "caf\u00e9 \x1b[2J \x9b31m \u202e \x7f \U000e0041"
+    attributes = Attributes(target=os.fsencode(name))
+    destination.put(
+        Version(
+            VersionId("lisbon-1", 1), "photos", "library", RelPath(os.fsencode(name)), Kind.SYMLINK, attributes, observed_ns=1
+        )
+    )
+    assert run(["ls", "--dest", destination.address, "--json"]) == ExitCode.OK
+    out = capsys.readouterr().out
+    assert all(c.isprintable() or c == "\n" for c in out)
+    assert name in {entry["target"] for entry in json.loads(out)["entries"]}
+    assert "caf\u00e9" in out
 
 
 class _PowerCut(BaseException):

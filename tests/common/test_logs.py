@@ -38,6 +38,15 @@ def test_text_is_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     assert "disk_filled" in capsys.readouterr().err
 
 
+def test_what_a_stranger_says_is_read_on_a_terminal_and_not_obeyed(capsys: pytest.CaptureFixture[str]) -> None:
+    """File names and peers' words may hold anything; an event stays on its line."""
+    logs.configure("info", "text")
+    logs.get("x").info("source_connected", software="\x1b[2Jevil\n2026 all_is_well", path=b"\x9b\x1b]0;x\x07", reason="\u202e")
+    err = capsys.readouterr().err
+    assert err.removesuffix("\n").isprintable()
+    assert "path=\\x9b\\x1b]0;x\\x07" in err
+
+
 def test_a_snapshot_is_keyed_by_label_values() -> None:
     """As the admin status shows them."""
     before = metrics.snapshot(metrics.FALLBACKS).get("lepton/progressive", 0)
