@@ -6,6 +6,7 @@ middle of an upgrade leaves the old schema. A file of a newer program is refused
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -26,11 +27,12 @@ class DatabaseError(SmarterError):
 
 
 def open_database(path: Path, upgrades: Sequence[str]) -> Connection:
-    """Opens a database file, made if absent, and brings it to the newest schema.
+    """Opens a database file, made if absent with mode 0600, and brings it to the newest schema.
 
     Threads: the connection may be used from any thread, by one at a time; its owner sees to that.
     Errors:  SchemaTooNew; DatabaseError naming the file.
     """
+    _make_private(path)
     try:
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
         connection.row_factory = sqlite3.Row
@@ -42,6 +44,17 @@ def open_database(path: Path, upgrades: Sequence[str]) -> Connection:
     except sqlite3.Error as error:
         raise DatabaseError(f"{path}: {error}") from error
     return connection
+
+
+def _make_private(path: Path) -> None:
+    """Makes the file where it is absent. SQLite would use the umask, for its log too, and every path is listed in there."""
+    try:
+        # must: only a new file is opened here, for closing an old one would drop the locks that SQLite has on it.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise DatabaseError(f"{path}: {error.strerror or error}") from error
 
 
 def _upgrade(connection: Connection, path: Path, upgrades: Sequence[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -64,3 +65,22 @@ def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
     path.write_bytes(b"not a database at all" * 100)
     with pytest.raises(DatabaseError, match=r"x\.sqlite"):
         open_database(path, [FIRST])
+
+
+def test_a_new_database_and_its_log_are_their_owners_alone(tmp_path: Path) -> None:
+    """Whatever the umask: the paths of a whole library are in there."""
+    before = os.umask(0o022)
+    try:
+        connection = open_database(tmp_path / "x.sqlite", [FIRST])
+        connection.execute("INSERT INTO t VALUES ('')")
+        found = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+        connection.close()
+    finally:
+        os.umask(before)
+    assert found == {"x.sqlite": 0o600, "x.sqlite-wal": 0o600, "x.sqlite-shm": 0o600}
+
+
+def test_a_database_in_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    """As every other reason why a file cannot be opened."""
+    with pytest.raises(DatabaseError, match="No such file"):
+        open_database(tmp_path / "gone" / "x.sqlite", [FIRST])
