@@ -117,7 +117,7 @@ def _agreed(theirs: Sequence[int]) -> int:
     common = set(theirs[:MAX_PROTOCOLS]) & set(wire.PROTOCOLS)
     if not common:
         spoken = ", ".join(map(str, wire.PROTOCOLS))
-        asked = ", ".join(map(str, theirs[:MAX_PROTOCOLS])) or "none"
+        asked = ", ".join(map(str, sorted(theirs[:MAX_PROTOCOLS]))) or "none"
         raise RefusedError(
             f"no common protocol: this destination speaks {spoken}, the source {asked}; update the older of the two"
         )

@@ -11,7 +11,8 @@ import pytest
 
 from admin_client.client import AgentClient
 from admin_client.progress import PlainProgress
-from admin_client.restoring import RestoreReport, RestoreRequest, restore
+from admin_client.report import RestoreReport
+from admin_client.restoring import RestoreRequest, restore
 from common.model import Selection
 from tests.fakes.destination import FakeDestination, serving
 
