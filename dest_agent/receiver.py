@@ -34,6 +34,8 @@ from dest_agent.tally import told
 
 GATHERED_BYTES = 1 << 20
 """Frames that came while others were written are written together; more than this is waited for."""
+GATHERED_FRAMES = 1024
+"""Likewise: a frame of one byte costs the memory of fifty."""
 MAX_LANDING = 32
 """Complete contents of one stream that wait for their proof or commit."""
 MAX_LANDING_BYTES = 64 << 20
@@ -146,6 +148,9 @@ class _Stream:
                 await self._write(incoming)
                 await self._written(incoming)
             await asyncio.to_thread(incoming.staged.leave)
+            for old in self._landing.staging.surplus(self._source):
+                with suppress(SmarterError):
+                    await asyncio.to_thread(old.discard)
 
     async def _take_or_refuse(self, frame: Frame | Malformed) -> None:
         try:
@@ -211,13 +216,16 @@ class _Stream:
         if data.offset + len(data.data) > incoming.begin.coded_bytes:
             await self._refuse(incoming, RefusalCode.INVALID, f"more than the {incoming.begin.coded_bytes} bytes announced")
             return
+        if not data.data:
+            return  # nothing to write, so nothing would ever take it from the list
         incoming.n_bytes += len(data.data)
         incoming.gathered.append(data.data)
         incoming.gathered_bytes += len(data.data)
         RECEIVED_BYTES.labels(self._source).inc(len(data.data))
         is_idle = incoming.writing is None or incoming.writing.done()
+        is_full = incoming.gathered_bytes >= GATHERED_BYTES or len(incoming.gathered) >= GATHERED_FRAMES
         # On a slow link each frame is written at once, so that a cut loses none; on a fast one they gather meanwhile.
-        if incoming.n_bytes < incoming.begin.coded_bytes and (is_idle or incoming.gathered_bytes >= GATHERED_BYTES):
+        if incoming.n_bytes < incoming.begin.coded_bytes and (is_idle or is_full):
             await self._write(incoming)
 
     async def _end(self, incoming: _Incoming, coded_digest: Digest) -> None:

@@ -30,6 +30,9 @@ from dest_agent.store import ObjectKey, disk_errors, object_key
 MAX_HINTED_BYTES = 4 << 30
 """Of a longer partial only these first bytes are offered for resuming: the offer reads and hashes them."""
 
+MOST_PARTIALS = 256
+"""Of one source, which has one for each stream that broke: who breaks off at every first byte must not fill memory and disk."""
+
 _READ_BYTES = 1 << 20
 _MAX_PIECES = 1024
 """What the kernel takes in one call."""
@@ -222,6 +225,13 @@ class Staging:
     def idle(self) -> list[StagedFile]:
         """The partials that no stream writes to."""
         return [staged for staged in self._current.values() if staged.idle]
+
+    def surplus(self, source: str) -> list[StagedFile]:
+        """The oldest partials of a source beyond `MOST_PARTIALS`, released: the caller discards them."""
+        found = [staged for staged in self.idle() if staged.key.source == source][:-MOST_PARTIALS]
+        for staged in found:
+            self.release(staged)
+        return found
 
     def adopt_left(self) -> list[Path]:
         """Takes in the partials that an earlier process left, the longest of each content, and gives the other files.

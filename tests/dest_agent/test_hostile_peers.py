@@ -353,3 +353,20 @@ def test_a_bad_glob_or_digest_is_an_invalid_argument(tmp_path: Path, pki: Path) 
             assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
 
     asyncio.run(scene())
+
+
+def test_frames_of_one_byte_and_of_none_are_a_content_too(tmp_path: Path, pki: Path) -> None:
+    """They cost no more than their bytes, and nothing is kept of those without any."""
+
+    async def scene() -> None:
+        content = CONTENT[:5000]
+        v = file_version(1, content)
+        small = [Data(at, content[at : at + 1]) for at in range(len(content))]
+        empty = [Data(len(content), b"")] * 3000
+        async with site(config(tmp_path, pki), pki) as at, at.caller() as client:
+            assert refusals(
+                await client.upload(Begin(v, "raw", 5000), Data(0, b""), *small, *empty, End(digest_of(content)))
+            ) == [None]
+            assert await client.fetched(digest_of(content)) == [content]
+
+    asyncio.run(scene())

@@ -11,7 +11,7 @@ import pytest
 from common.ids import digest_of
 from common.model import Staged
 from dest_agent.recovery import OLDEST_NS, recover, trim
-from dest_agent.staging import StagedFile, Staging, StagingKey, StaleOffset, TakenOver
+from dest_agent.staging import MOST_PARTIALS, StagedFile, Staging, StagingKey, StaleOffset, TakenOver
 from dest_agent.store import NoSpace, ObjectKey
 
 KEY = StagingKey("lisbon-1", ObjectKey(digest_of(b"whole content"), "raw"))
@@ -186,3 +186,18 @@ def test_a_full_disk_says_so_and_counts_nothing(tmp_path: Path, monkeypatch: pyt
     staged.seal()
     assert staged.path.read_bytes() == b"whole content"
     assert staged.digest() == digest_of(b"whole content")
+
+
+def test_only_so_many_partials_of_one_source_are_kept(tmp_path: Path) -> None:
+    """The oldest go; another source's do not count."""
+    staging = Staging(tmp_path)
+    mine = [StagingKey("lisbon-1", ObjectKey(digest_of(b"%d" % n), "raw")) for n in range(MOST_PARTIALS + 3)]
+    other = left(staging, b"x", key=StagingKey("porto-1", mine[0].object))
+    partials = [left(staging, b"x", key=key) for key in mine]
+    surplus = staging.surplus("lisbon-1")
+    assert surplus == partials[:3]
+    assert staging.surplus("lisbon-1") == staging.surplus("porto-1") == []
+    for partial in surplus:
+        partial.discard()
+    assert staging.idle() == [other, *partials[3:]]
+    assert len(files(staging)) == MOST_PARTIALS + 1
