@@ -18,7 +18,7 @@ MIB = 1 << 20
 def test_a_destination_that_is_full_is_waited_for_until_it_has_room() -> None:
     """The status says that it takes nothing, the source says why it waits; freed, it goes on by itself."""
     with small_disk(24 * MIB) as disk:
-        in_dest = {"store": {"path": str(disk.path / "objects")}, "limits": {"min_free_bytes": 0}}
+        in_dest = {"store": {"path": str(disk.path / "objects")}, "limits": {"min_free_bytes": 64 * 1024}}
         with sites(in_dest=in_dest) as at:
             rng = random.Random(4)
             for n in range(6):
@@ -26,10 +26,10 @@ def test_a_destination_that_is_full_is_waited_for_until_it_has_room() -> None:
             at.dest(prefix=disk.enter)
             disk.fill(leave_bytes=5 * MIB)
             source = at.source()
-            until(lambda: at.dest_status().get("accepting") is False, "the destination says that it is full")
-            until(
-                lambda: "space" in at.source_status()["link_error"].lower() or "free" in at.source_status()["link_error"], "why"
-            )
+            until(lambda: at.dest_status().get("refusals", {}).get("NO_SPACE"), "not all of it finds room")
+            until(lambda: "free" in at.source_status()["link_error"] or "space" in at.source_status()["link_error"], "why")
+            disk.fill()
+            until(lambda: at.dest_status()["accepting"] is False, "the destination says that it is full")
             status = at.source_status()
             assert status["connected"], "a full disk is no reason to hang up"
             assert status["versions_by_state"]["queued"] >= 1
