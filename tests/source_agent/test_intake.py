@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import struct
@@ -120,7 +121,7 @@ def test_attributes_of_a_link_are_its_own(tmp_path: Path) -> None:
         os.setxattr(tree.folder / "f", "user.a", b"of the file")
         os.symlink("f", tree.folder / "link")
         expected: tuple[tuple[bytes, bytes], ...] = ()
-        if os.geteuid() == 0:
+        with contextlib.suppress(PermissionError):  # without the right, the link has none, which is the other half of the test
             os.setxattr(tree.folder / "link", "trusted.a", b"of the link", follow_symlinks=False)
             expected = ((b"trusted.a", b"of the link"),)
         assert tree.look(b"link").attributes.xattrs == expected

@@ -7,14 +7,17 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Self
 
 import pytest
+from blake3 import blake3
 
 from common.clock import SystemClock
 from common.ids import digest_of
 from common.model import Kind
+from source_agent import intake
 from source_agent.capture import RACY_NS
-from source_agent.intake import Restless
+from source_agent.intake import READ_TRIES, Restless
 from source_agent.pins import PinMode, Pins
 from tests.fakes.clock import ManualClock
 from tests.fakes.watched import WatchedTree, watched, with_settings
@@ -71,6 +74,52 @@ def test_a_file_that_changes_while_it_is_read_is_never_recorded_wrong(tmp_path: 
     with watched(tmp_path, look_clock=SystemClock()) as tree, hammering(tree.folder / "f", keep_mtime=keep_mtime):
         _, restless = looks(tree, seconds=1.5)
         assert restless > 0
+
+
+class Interfering:
+    """A digest during whose computing somebody writes: once, or at every reading."""
+
+    def __init__(self, path: Path, *, times: int, keep_mtime: bool) -> None:
+        self.path, self.times, self.keep_mtime = path, times, keep_mtime
+
+    def __call__(self) -> Self:
+        """A new digest."""
+        self.hasher = blake3()
+        self.n_pieces = 0
+        return self
+
+    def update(self, piece: bytes) -> None:
+        """Takes a piece; after the first of each reading the rest of the file changes."""
+        self.hasher.update(piece)
+        self.n_pieces += 1
+        if self.n_pieces == 1 and self.times:
+            self.times -= 1
+            st = os.stat(self.path)
+            with open(self.path, "r+b") as file:
+                file.write(PATTERNS[1 + self.times % 2])
+            if self.keep_mtime:
+                os.utime(self.path, ns=(st.st_atime_ns, st.st_mtime_ns))
+
+    def digest(self) -> bytes:
+        """Of what was read."""
+        return self.hasher.digest()
+
+
+@pytest.mark.parametrize("keep_mtime", [False, True])
+@pytest.mark.parametrize("times", [1, READ_TRIES - 1, READ_TRIES])
+def test_a_change_in_the_middle_of_a_reading_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int, keep_mtime: bool
+) -> None:
+    """Read again, a few times, then later; also where size and mtime are as before, for ctime tells."""
+    with watched(tmp_path) as tree:
+        (tree.folder / "f").write_bytes(PATTERNS[0])
+        monkeypatch.setattr(intake, "READ_BYTES", PATTERN_BYTES // 4)
+        monkeypatch.setattr(intake, "blake3", Interfering(tree.folder / "f", times=times, keep_mtime=keep_mtime))
+        if times == READ_TRIES:
+            with pytest.raises(Restless):
+                tree.look(b"f")
+        else:
+            assert tree.look(b"f").digest == digest_of((tree.folder / "f").read_bytes())
 
 
 def test_a_file_that_came_to_rest_is_recorded_right_whatever_was_before(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -116,7 +116,7 @@ def test_sockets_and_devices_are_named_and_skipped(tmp_path: Path) -> None:
         (tree.folder / "socket").unlink()
         listening.bind(str(tree.folder / "socket"))
         kinds = [(b"socket", "socket")]
-        if os.getuid() == 0:
+        with suppress(PermissionError):  # devices are made by root alone; the socket is enough of a special file
             os.mknod(tree.folder / "char", 0o020600, os.makedev(1, 3))
             os.mknod(tree.folder / "block", 0o060600, os.makedev(7, 99))
             kinds = [(b"block", "block device"), (b"char", "character device"), *kinds]
