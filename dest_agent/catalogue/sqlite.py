@@ -1,11 +1,15 @@
-"""The catalogue in one SQLite file. Reads never wait for a commit: they have a connection of their own, a listing another."""
+"""The catalogue in one SQLite file. Reads never wait for a commit, for they have a connection of their own.
+
+No read transaction outlasts a page: a listing may wait for hours for whoever reads it, and SQLite's log cannot be folded
+into the file behind a reader. What a listing shows is of one moment all the same, since versions are only ever added.
+"""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +24,8 @@ from dest_agent.catalogue.schema import UPGRADES
 from dest_agent.catalogue.selecting import Match, matching
 
 _PAGE = 512
+_LISTED_PAGE = 128
+"""Versions: at worst some 40 MiB, where each has as many extended attributes as it may."""
 _WHOLE = "whole"
 _CONTENT = "SELECT digest, size, recipe, coding, stored_bytes FROM "
 _CONTENT_OF = _CONTENT + "contents WHERE digest = ?"
@@ -91,7 +97,7 @@ class SqliteCatalogue:
         return [f"{r['name']}:{r['policy']}/{r['root']}/{show(r['path'])}" for r in rows]
 
     def entries(self, selection: Selection) -> Iterator[Entry]:
-        """See Catalogue; holds a read transaction open until it ends."""
+        """See Catalogue."""
         return self._entries(selection, match=matching(selection.glob))
 
     def sources(self) -> list[SourceCount]:
@@ -174,13 +180,25 @@ class SqliteCatalogue:
             yield self._reader
 
     def _entries(self, selection: Selection, *, match: Match) -> Iterator[Entry]:
-        with closing(open_database(self._path, UPGRADES)) as db, _mapped(db):
-            db.execute("BEGIN")
-            for root in db.execute(_ROOTS, {"policy": selection.policy, "source": selection.source}).fetchall():
-                rows = db.execute(_VERSIONS, {"root": root["id"], "at": selection.at_ns})
-                for row in rows if selection.all_versions else _latest(rows):
-                    if match(RelPath(row["path"]), row["kind"] == Kind.DIRECTORY.value):
-                        yield _entry(root, row)
+        with self._reading() as db:
+            (moment,) = db.execute("SELECT coalesce(max(rowid), 0) FROM versions").fetchone()
+            roots = db.execute(_ROOTS, {"policy": selection.policy, "source": selection.source}).fetchall()
+        for root in roots:
+            rows = self._rows(root["id"], at_ns=selection.at_ns, moment=moment)
+            for row in rows if selection.all_versions else _latest(rows):
+                if match(RelPath(row["path"]), row["kind"] == Kind.DIRECTORY.value):
+                    yield _entry(root, row)
+
+    def _rows(self, root: int, *, at_ns: int, moment: int) -> Iterator[Row]:
+        """The versions of a root that were there at a moment, counted in rows; page by page."""
+        path, seq = b"", 0
+        while True:
+            with self._reading() as db:
+                page = db.execute(_VERSIONS, (root, path, seq, moment, _LISTED_PAGE)).fetchall()
+            yield from (row for row in page if not at_ns or min(row["observed_ns"], row["received_ns"]) <= at_ns)
+            if len(page) < _LISTED_PAGE:
+                return
+            path, seq = page[-1]["path"], page[-1]["seq"]
 
 
 _RECORD = (
@@ -198,7 +216,8 @@ _ROOTS = (
 )
 _VERSIONS = (
     "SELECT versions.*, contents.recipe, contents.coding, contents.stored_bytes FROM versions LEFT JOIN contents USING (digest)"
-    " WHERE versions.root = :root AND (:at = 0 OR min(observed_ns, received_ns) <= :at) ORDER BY versions.path, versions.seq"
+    " WHERE versions.root = ? AND (versions.path, versions.seq) > (?, ?) AND versions.rowid <= ?"
+    " ORDER BY versions.path, versions.seq LIMIT ?"
 )
 
 

@@ -46,6 +46,20 @@ class TestSqliteCatalogue(CatalogueContract):
         assert paths_of(second) == [b"a"]
         second.close()
 
+    def test_a_listing_that_nobody_reads_on_holds_up_no_log(self, tmp_path: Path) -> None:
+        """A slow restore, or a source that means harm, must not make SQLite's log grow for as long as it likes."""
+        catalogue = SqliteCatalogue(tmp_path / "c.sqlite")
+        catalogue.commit([bringing(version(n, b"%03d" % n)) for n in range(1, 301)], received_ns=NOW_NS)
+        listing = catalogue.entries(Selection())
+        next(listing)
+        catalogue.commit([bringing(version(n, b"%03d" % n)) for n in range(301, 601)], received_ns=NOW_NS)
+        db = open_database(tmp_path / "c.sqlite", UPGRADES)
+        db.execute("PRAGMA busy_timeout = 0")
+        assert tuple(db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()) == (0, 0, 0)
+        db.close()
+        assert [entry.version.id.seq for entry in listing] == list(range(2, 301))
+        catalogue.close()
+
     def test_a_recipe_of_a_newer_program_is_named_not_guessed_at(self, tmp_path: Path) -> None:
         """Bytes that cannot be rebuilt must be heard of."""
         catalogue = SqliteCatalogue(tmp_path / "c.sqlite")
