@@ -42,6 +42,8 @@ from source_agent.tally import CLASSES, Tally
 from source_agent.watcher import Watcher
 
 PATIENCE_CHECK_S = 1.0
+SILENCE = 10
+"""How many times its patience `once` waits for a destination that is there and says nothing."""
 STOP_S = 3.0
 
 _log = get("source")
@@ -98,7 +100,7 @@ class Source:
         ]
         tasks = [asyncio.create_task(life) for life in lives]
         lifecycle.notify_systemd("READY=1")
-        _log.info("source_started", agent=self.config.agent.name, roots=len(self.roots), unwatched=watcher.unwatched)
+        _log.info("source_started", agent=self.config.agent.name, roots=len(self.roots))
         try:
             done, _ = await asyncio.wait([never, *tasks], return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -131,10 +133,16 @@ class Source:
         while True:
             await self.clock.sleep(PATIENCE_CHECK_S)
             idle_s = self.clock.monotonic_s() - self.tally.progress_s
-            if not self.observer.quiet or not self.tally.problem:
-                continue  # still reading, or still busy with something large
-            if idle_s > self.config.patience:
+            if not self.observer.quiet:
+                continue  # still reading
+            if self.tally.problem and idle_s > self.config.patience:
                 raise TransientError(f"gave up after {idle_s:.0f} s without progress: {self.tally.problem}")
+            # Proving a very large content takes its time, and says nothing meanwhile; but not for ever.
+            silent_s = self.clock.monotonic_s() - max(self.tally.progress_s, self.tally.moved_s)
+            if silent_s > SILENCE * self.config.patience:
+                raise TransientError(
+                    f"gave up after {silent_s:.0f} s: {self.deliverer.address} takes everything and answers nothing"
+                )
 
     def _summary(self) -> Summary:
         by_key = {root.key: root for root in self.roots}

@@ -57,9 +57,15 @@ class Observer:
 
     async def scan_all(self, watcher: Watcher | None = None) -> None:
         """Compares every root with the journal and marks what differs; a root that cannot be read is named and left alone."""
+        if watcher is not None:
+            watcher.unwatched = 0
         for root in self.roots:
             await asyncio.to_thread(self._scan, root, watcher=watcher)
             self._look.set()
+        if watcher is not None and watcher.unwatched:
+            _log.warning(
+                "directories_unwatched", n=watcher.unwatched, mend="raise fs.inotify.max_user_watches; rescans find changes"
+            )
         self.last_rescan_ns = self.clock.now_ns()
 
     def _scan(self, root: Root, *, below: RelPath = ROOT, watcher: Watcher | None = None) -> None:

@@ -36,7 +36,8 @@ from source_agent.uploads import Consignment, UploadStream
 
 FEED = 512
 MOST_IN_FLIGHT = 4096
-LANE_DEPTH = 8
+LANE_DEPTH = {Lane.PROMPT: 8, Lane.BULK: 1}
+"""Coded contents that wait for each lane's streams."""
 HOLD_S = 15.0
 MOST_RESTARTS = 3
 
@@ -84,8 +85,8 @@ class Sender:
         self._records: asyncio.Queue[Delivery] = asyncio.Queue()
         self._recording: dict[int, Delivery] = {}
         """Versions that were recorded and have no receipt yet, likewise."""
-        self._to_code: asyncio.Queue[Consignment] = asyncio.Queue()
-        self._lanes: dict[Lane, asyncio.Queue[tuple[Consignment, Parcel]]] = {lane: asyncio.Queue(LANE_DEPTH) for lane in Lane}
+        self._to_code: dict[Lane, asyncio.Queue[Consignment]] = {lane: asyncio.Queue() for lane in Lane}
+        self._lanes = {lane: asyncio.Queue[tuple[Consignment, Parcel]](depth) for lane, depth in LANE_DEPTH.items()}
         self._outcomes: list[Outcome] = []
         self._ended = asyncio.Event()
         self._writing: asyncio.Task[None] | None = None
@@ -102,7 +103,7 @@ class Sender:
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = group
-                jobs = [self._flush(), *(self._code() for _ in range(self._tools.coders))]
+                jobs = [self._flush(), self._code(Lane.BULK), *(self._code(Lane.PROMPT) for _ in range(self._tools.coders))]
                 limits, tally = self._connection.limits, self._tools.tally
                 jobs += exchange_offers(offering, self._offers, self._planned, limits=limits, tally=tally)
                 jobs += exchange_records(recording, self._records, self._recorded, limits=limits, tally=tally)
@@ -183,15 +184,18 @@ class Sender:
                 self._tools.tally.went_forward()
                 self._follow(plan.digest)
             case SendWhole(staged):
-                self._to_code.put_nowait(Consignment(carried[0], staged))
+                self._prepare(Consignment(carried[0], staged))
             case Refusal() as refusal:
                 delivery = carried.popleft()
                 self._hand_over(plan.digest)
                 await self._refused(delivery, refusal)
 
-    async def _code(self) -> None:
+    def _prepare(self, consignment: Consignment) -> None:
+        self._to_code[lane_of(consignment.delivery)].put_nowait(consignment)
+
+    async def _code(self, lane: Lane) -> None:
         while True:
-            consignment = await self._to_code.get()
+            consignment = await self._to_code[lane].get()
             delivery = consignment.delivery
             try:
                 parcel = await self._tools.spool.prepare(delivery, raw=consignment.raw)
@@ -200,7 +204,8 @@ class Sender:
             except ContentError:
                 await self._lost(delivery)
                 continue
-            await self._lanes[lane_of(delivery)].put((consignment, parcel))
+            self._tools.tally.went_on()
+            await self._lanes[lane].put((consignment, parcel))
 
     async def _upload(self, stream: UploadStream, lane: asyncio.Queue[tuple[Consignment, Parcel]]) -> None:
         while True:
@@ -222,10 +227,9 @@ class Sender:
                     self._follow(digest)
                 case Refusal(RefusalCode.PROOF_FAILED) if parcel.coding != RAW:
                     FALLBACKS.labels(parcel.coding, "proof_failed").inc()
-                    self._to_code.put_nowait(Consignment(delivery, raw=True))
+                    self._prepare(Consignment(delivery, raw=True))
                 case Refusal(RefusalCode.RESTART) if consignment.restarts < MOST_RESTARTS:
-                    again = Consignment(delivery, raw=consignment.raw, restarts=consignment.restarts + 1)
-                    self._to_code.put_nowait(again)
+                    self._prepare(Consignment(delivery, raw=consignment.raw, restarts=consignment.restarts + 1))
                 case Refusal(RefusalCode.ABORTED):
                     await self._lost(delivery)
                 case Refusal() as refusal:  # also a failed proof of raw bytes: they were proved here while they were sent

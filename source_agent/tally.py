@@ -27,6 +27,8 @@ class Tally:
     last_receipt_ns: int = 0
     progress_s: float = 0.0
     """When something last went forward (monotonic): what `once` measures its patience by."""
+    moved_s: float = 0.0
+    """When anything was coded or sent (monotonic)."""
     problem: str = ""
     """Why nothing goes forward, if it does not."""
     sent_bytes: Counter[str] = field(default_factory=Counter)
@@ -34,7 +36,12 @@ class Tally:
     def sent(self, kind: str, n_bytes: int) -> None:
         """Bytes of messages handed to the link, by class."""
         self.sent_bytes[kind] += n_bytes
+        self.went_on()
         SENT_BYTES.labels(kind).inc(n_bytes)
+
+    def went_on(self) -> None:
+        """Something moved on our side; whether the destination is any use is not known by that."""
+        self.moved_s = self.clock.monotonic_s()
 
     def went_forward(self) -> None:
         """The destination answered something useful."""

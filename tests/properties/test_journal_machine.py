@@ -89,24 +89,29 @@ class JournalMachine(RuleBasedStateMachine):
     def _expect(self, path: RelPath, new: Known) -> list[Known]:
         """The versions that an observation makes; gives up what it ends."""
         old = self.versions[self.standing[path]] if path in self.standing else None
-        made = []
+        made: list[Known] = []
         was_directory = old.kind is Kind.DIRECTORY if old else new.kind is Kind.ABSENT
         if was_directory and new.kind is not Kind.DIRECTORY:
             below = sorted((p for p in self.standing if p.startswith(path + b"/")), key=lambda p: (parent(p), p))
             for gone in below:
-                made += self._expect(gone, Known(gone, Kind.ABSENT, None, 0, pinned=False))
+                made += self._settle(gone, Known(gone, Kind.ABSENT, None, 0, pinned=False))
+        return made + self._settle(path, new)
+
+    def _settle(self, path: RelPath, new: Known) -> list[Known]:
+        """The version that an observation makes of its own path, if any."""
+        old = self.versions[self.standing[path]] if path in self.standing else None
         self.dirty.discard(path)
         if old is None and new.kind is Kind.ABSENT:
-            return made
+            return []
         if old is None and parent(path) and parent(path) not in self.standing:
             self.dirty.add(parent(path))
         if old is not None:
             same = (old.kind, old.digest, old.mode) == (new.kind, new.digest, new.mode)
             if same and old.state is not State.SUPERSEDED:
-                return made
+                return []
             if old.is_given_up():
                 old.state = State.SUPERSEDED
-        return [*made, new]
+        return [new]
 
     @precondition(lambda self: self.versions)
     @rule(chosen=st.randoms(use_true_random=False), state=st.sampled_from(AFTER), durable=st.booleans())

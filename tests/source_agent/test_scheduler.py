@@ -45,8 +45,8 @@ def test_only_what_is_larger_than_the_bound_takes_the_bulk_lane() -> None:
 
 
 def test_one_bulk_content_cannot_fill_the_room_of_all() -> None:
-    """It counts as the bound."""
-    assert weight(delivery(1, size=BULK_BYTES * 1000)) == BULK_BYTES
+    """It counts nothing: its lane takes one at a time."""
+    assert weight(delivery(1, size=BULK_BYTES * 1000)) == 0
     assert weight(delivery(1, size=7)) == 7
 
 
