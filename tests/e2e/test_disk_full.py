@@ -68,7 +68,7 @@ def test_a_source_whose_state_cannot_grow_says_so_and_loses_nothing() -> None:
         disk.fill(leave_bytes=8 * 1024)
         ended = at.once_started(prefix=disk.enter).wait()
         assert ended.code in {1, 3}, ended
-        assert "Traceback" not in ended.stderr
+        assert not ended.blew_up, ended.stderr
         assert "full" in ended.stderr + ended.stdout or "space" in ended.stderr + ended.stdout
         disk.free()
         assert at.once_started(prefix=disk.enter).wait().code == 0
@@ -78,7 +78,7 @@ def test_a_source_whose_state_cannot_grow_says_so_and_loses_nothing() -> None:
 
 @pytest.mark.parametrize("leave_bytes", [200 * 1024, 700 * 1024])
 def test_a_source_whose_state_fills_up_on_the_way_says_so_and_loses_nothing(leave_bytes: int) -> None:
-    """There is room for the journal, not for the pins or coded files: what was delivered is there, the rest is later."""
+    """Little room for the journal, less for pins and coded files: some goes without, some goes later, and all is said."""
     with (
         small_disk(16 * MIB) as disk,
         sites(in_source={"agent": {"state": str(disk.path / "state")}}, policy={"pin": "copy"}) as at,
@@ -89,8 +89,8 @@ def test_a_source_whose_state_fills_up_on_the_way_says_so_and_loses_nothing(leav
         at.dest()
         disk.fill(leave_bytes=leave_bytes)
         ended = at.once_started(prefix=disk.enter).wait()
-        assert "Traceback" not in ended.stderr
-        assert ended.code in {1, 3}, ended
+        assert not ended.blew_up, ended.stderr
+        assert ended.code in {0, 1, 3}, ended
         assert "full" in ended.stderr + ended.stdout or "space" in ended.stderr + ended.stdout
         disk.free()
         assert at.once_started(prefix=disk.enter).wait().code == 0

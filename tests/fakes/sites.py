@@ -80,6 +80,11 @@ class Ended:
         """Its standard output as the JSON that it must be."""
         return json.loads(self.stdout)
 
+    @property
+    def blew_up(self) -> bool:
+        """Whether it showed a traceback of its own; gRPC's poller sometimes shows one while a program ends."""
+        return self.stderr.count("Traceback") > self.stderr.count("PollerCompletionQueue._handle_events")
+
 
 @dataclass(slots=True)
 class Running:
