@@ -27,6 +27,8 @@ from dest_agent.threads import opened, to_the_end
 RAW = "raw"
 IN_MEMORY_BYTES = 64 << 20
 """Contents up to here are decoded into memory, others into a nameless file in the staging folder."""
+ALL_IN_MEMORY_BYTES = 256 << 20
+"""Of all contents that are open at once: a reader may ask for many and take none, so the next ones go to files too."""
 
 _READ_BYTES = 1 << 20
 
@@ -81,9 +83,10 @@ class Rebuilder:
         self._store = store
         self._decoder = decoder
         self._scratch = scratch
+        self._in_memory_bytes_by_fd: dict[int, int] = {}
 
     async def open(self, content: Content) -> int:
-        """A descriptor of the content's bytes at position 0, not yet proved; the caller closes it.
+        """A descriptor of the content's bytes at position 0, not yet proved; the caller gives it to `close`.
 
         Errors: IntegrityError where the object is missing, does not decode, or cannot be followed; NoSpace, StoreFailed.
         """
@@ -96,12 +99,17 @@ class Rebuilder:
                     await self._decoder.decode(key.coding, fd, target, size=content.size)
                 os.lseek(target, 0, os.SEEK_SET)
             except ContentError as error:
-                os.close(target)
+                self.close(target)
                 raise _broken(key, error) from error
             except BaseException:
-                os.close(target)
+                self.close(target)
                 raise
             return target
+
+    def close(self, fd: int) -> None:
+        """Lets go of a content that was opened."""
+        self._in_memory_bytes_by_fd.pop(fd, None)
+        os.close(fd)
 
     async def prove(self, content: Content) -> None:
         """Reads a content back and proves it. Errors: IntegrityError, StoreFailed."""
@@ -121,8 +129,10 @@ class Rebuilder:
             os.close(fd)
 
     def _target(self, size: int) -> int:
-        if size <= IN_MEMORY_BYTES:
-            return os.memfd_create("content", os.MFD_CLOEXEC)
+        if size <= IN_MEMORY_BYTES and size + sum(self._in_memory_bytes_by_fd.values()) <= ALL_IN_MEMORY_BYTES:
+            fd = os.memfd_create("content", os.MFD_CLOEXEC)
+            self._in_memory_bytes_by_fd[fd] = size
+            return fd
         with disk_errors(f"scratch file in {self._scratch}"), tempfile.TemporaryFile(dir=self._scratch) as file:
             return os.dup(file.fileno())
 

@@ -117,7 +117,7 @@ class Restorer:
 
     async def _open(self, peer: PeerIdentity, wanted: Wanted) -> _Opened:
         content = await asyncio.to_thread(self._visible, peer, wanted)
-        opened = _Opened(await self._rebuilder.open(content))
+        opened = _Opened(await self._rebuilder.open(content), self._rebuilder)
         try:
             await to_the_end(opened.read)
         except BaseException:
@@ -159,6 +159,7 @@ class _Opened:
     """A content that is being read, with the digest of what was; its first block is read ahead of its turn."""
 
     fd: int
+    rebuilder: Rebuilder
     hashed: blake3 = field(default_factory=blake3)
     block: bytes = b""
     is_last: bool = False
@@ -172,7 +173,7 @@ class _Opened:
 
     def close(self) -> None:
         """Ends the reading."""
-        os.close(self.fd)
+        self.rebuilder.close(self.fd)
 
 
 def _cut(block: bytes) -> list[bytes]:

@@ -9,7 +9,7 @@ from common.ids import label
 from common.pb import admin_pb2 as pb
 from common.pb import admin_pb2_grpc as pb_grpc
 from dest_agent.access import Access
-from dest_agent.rpc import SOFTWARE, Context, PeerOf, answering
+from dest_agent.rpc import SOFTWARE, Calls, Context
 from dest_agent.status import Glance, Status
 from dest_agent.verify import Broken, Progress, Verified, Verifier
 
@@ -17,23 +17,23 @@ from dest_agent.verify import Broken, Progress, Verified, Verifier
 class Admin(pb_grpc.AdminServicer):
     """See admin.proto."""
 
-    def __init__(self, status: Status, verifier: Verifier, *, access: Access, peer_of: PeerOf) -> None:
+    def __init__(self, status: Status, verifier: Verifier, *, access: Access, calls: Calls) -> None:
         self._status = status
         self._verifier = verifier
         self._access = access
-        self._peer_of = peer_of
+        self._calls = calls
 
     async def Status(self, request: pb.StatusRequest, context: Context) -> pb.StatusReply:  # noqa: ARG002, N802
         """Says how the destination is."""
-        async with answering(context):
-            self._access.operator(self._peer_of(context))
+        async with self._calls.answering(context) as peer:
+            self._access.operator(peer)
             glance = await asyncio.to_thread(self._status.glance)
         return _reply(glance)
 
     async def Verify(self, request: pb.VerifyRequest, context: Context) -> AsyncIterator[pb.VerifyEvent]:  # noqa: N802
         """Reads every content back and proves it."""
-        async with answering(context):
-            self._access.operator(self._peer_of(context))
+        async with self._calls.answering(context) as peer:
+            self._access.operator(peer)
             async for event in self._verifier.verify(label(request.policy) if request.policy else ""):
                 yield _event(event)
 

@@ -19,7 +19,7 @@ from common.tls import TlsFiles, server_credentials
 from common.wire.transport import SERVER_OPTIONS
 from dest_agent.access import Access
 from dest_agent.restore import Restorer
-from dest_agent.rpc import PeerOf, socket_peer, tls_peer
+from dest_agent.rpc import Calls, socket_peer, tls_peer
 from dest_agent.rpc.admin import Admin
 from dest_agent.rpc.replication import Delivery, Replication
 from dest_agent.rpc.restore import Restore
@@ -44,8 +44,9 @@ def tls_door(address: str, files: TlsFiles, served: Served) -> tuple[grpc.aio.Se
     Errors: SmarterError where the address cannot be bound; ConfigError for unusable TLS files.
     """
     server = grpc.aio.server(options=SERVER_OPTIONS)
-    add_ReplicationServicer_to_server(Replication(served.delivery), server)
-    _add_reading(server, served, tls_peer)
+    calls = Calls(tls_peer)
+    add_ReplicationServicer_to_server(Replication(served.delivery, calls), server)
+    _add_reading(server, served, calls)
     credentials = server_credentials(files)
     try:
         return server, server.add_secure_port(address, credentials)
@@ -56,7 +57,7 @@ def tls_door(address: str, files: TlsFiles, served: Served) -> tuple[grpc.aio.Se
 def admin_door(socket: Path, served: Served) -> grpc.aio.Server:
     """A server, not yet started, on the admin socket; the only one that lists its services. Errors: ConfigError, SmarterError."""
     server = grpc.aio.server(options=SERVER_OPTIONS)
-    _add_reading(server, served, socket_peer)
+    _add_reading(server, served, Calls(socket_peer))
     own = (restore_pb2.DESCRIPTOR.services_by_name["Restore"], admin_pb2.DESCRIPTOR.services_by_name["Admin"])
     names = (*(service.full_name for service in own), health.SERVICE_NAME, reflection.SERVICE_NAME)
     reflection.enable_server_reflection(names, server)
@@ -64,8 +65,8 @@ def admin_door(socket: Path, served: Served) -> grpc.aio.Server:
     return server
 
 
-def _add_reading(server: grpc.aio.Server, served: Served, peer_of: PeerOf) -> None:
-    admin = Admin(served.status, served.verifier, access=served.access, peer_of=peer_of)
-    add_RestoreServicer_to_server(Restore(served.restorer, peer_of), server)
+def _add_reading(server: grpc.aio.Server, served: Served, calls: Calls) -> None:
+    admin = Admin(served.status, served.verifier, access=served.access, calls=calls)
+    add_RestoreServicer_to_server(Restore(served.restorer, calls), server)
     add_AdminServicer_to_server(admin, server)
     health_pb2_grpc.add_HealthServicer_to_server(health.aio.HealthServicer(), server)

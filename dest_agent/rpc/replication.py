@@ -19,7 +19,7 @@ from dest_agent.catalogue import Catalogue
 from dest_agent.committer import Committer
 from dest_agent.offers import Offers
 from dest_agent.receiver import Malformed, Receiver
-from dest_agent.rpc import SOFTWARE, Context, answering, messages, tls_peer
+from dest_agent.rpc import SOFTWARE, Calls, Context, messages
 from dest_agent.tally import told
 
 MAX_PROTOCOLS = 16
@@ -44,13 +44,14 @@ class Delivery:
 class Replication(pb_grpc.ReplicationServicer):
     """See replication.proto and PROTOCOL.md."""
 
-    def __init__(self, delivery: Delivery) -> None:
+    def __init__(self, delivery: Delivery, calls: Calls) -> None:
         self._to = delivery
+        self._calls = calls
 
     async def Hello(self, request: pb.HelloRequest, context: Context) -> pb.HelloReply:  # noqa: N802
         """Agrees on a protocol and says what is remembered of the source."""
-        async with answering(context):
-            source = self._source(context)
+        async with self._calls.answering(context) as peer:
+            source = self._to.access.source(peer)
             protocol = _agreed(request.protocols)
             last_seq = await asyncio.to_thread(self._to.catalogue.last_seq, source)
             _log.info("source_connected", source=source, software=request.software[:100], protocol=protocol, last_seq=last_seq)
@@ -61,27 +62,24 @@ class Replication(pb_grpc.ReplicationServicer):
 
     async def Offer(self, request_iterator: AsyncIterator[pb.OfferBatch], context: Context) -> AsyncIterator[pb.PlanBatch]:  # noqa: N802
         """Answers each batch of offers with a batch of plans."""
-        async with answering(context):
-            source = self._source(context)
+        async with self._calls.answering(context) as peer:
+            source = self._to.access.source(peer)
             async for batch in messages(request_iterator):
                 yield wire.plans_to_pb(await self._to.offers.answer(source, wire.offers_from_pb(batch, self._to.limits)))
 
     async def Upload(self, request_iterator: AsyncIterator[pb.Frame], context: Context) -> AsyncIterator[pb.Receipt]:  # noqa: N802
         """Takes contents as frames and gives a receipt for each."""
-        async with answering(context):
-            source = self._source(context)
+        async with self._calls.answering(context) as peer:
+            source = self._to.access.source(peer)
             async for receipt in self._to.receiver.receive(source, self._frames(request_iterator, source)):
                 yield wire.receipt_to_pb(receipt)
 
     async def Record(self, request_iterator: AsyncIterator[pb.RecordBatch], context: Context) -> AsyncIterator[pb.ReceiptBatch]:  # noqa: N802
         """Commits versions that bring no content and gives a receipt for each."""
-        async with answering(context):
-            source = self._source(context)
+        async with self._calls.answering(context) as peer:
+            source = self._to.access.source(peer)
             async for batch in messages(request_iterator):
                 yield wire.receipts_to_pb(await self._recorded(source, batch))
-
-    def _source(self, context: Context) -> str:
-        return self._to.access.source(tls_peer(context))
 
     async def _frames(self, stream: AsyncIterator[pb.Frame], source: str) -> AsyncIterator[Frame | Malformed]:
         async for message in messages(stream):

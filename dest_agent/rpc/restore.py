@@ -10,26 +10,26 @@ from common.pb import restore_pb2_grpc as pb_grpc
 from common.wire.replication import refusal_to_pb
 from common.wire.restoring import entries_to_pb, selection_from_pb
 from dest_agent.restore import Piece, Restorer, Wanted
-from dest_agent.rpc import Context, PeerOf, answering, messages
+from dest_agent.rpc import Calls, Context, messages
 
 
 class Restore(pb_grpc.RestoreServicer):
     """See restore.proto."""
 
-    def __init__(self, restorer: Restorer, peer_of: PeerOf) -> None:
+    def __init__(self, restorer: Restorer, calls: Calls) -> None:
         self._restorer = restorer
-        self._peer_of = peer_of
+        self._calls = calls
 
     async def List(self, request: pb.ListRequest, context: Context) -> AsyncIterator[pb.EntryBatch]:  # noqa: N802
         """Lists the selected versions."""
-        async with answering(context):
-            async for batch in self._restorer.list(self._peer_of(context), selection_from_pb(request.selection)):
+        async with self._calls.answering(context) as peer:
+            async for batch in self._restorer.list(peer, selection_from_pb(request.selection)):
                 yield entries_to_pb(batch)
 
     async def Fetch(self, request_iterator: AsyncIterator[pb.FetchRequest], context: Context) -> AsyncIterator[pb.FetchFrame]:  # noqa: N802
         """Sends the bytes of contents."""
-        async with answering(context):
-            async for piece in self._restorer.fetch(self._peer_of(context), _wanted(request_iterator)):
+        async with self._calls.answering(context) as peer:
+            async for piece in self._restorer.fetch(peer, _wanted(request_iterator)):
                 yield _frame(piece)
 
 

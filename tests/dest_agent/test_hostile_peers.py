@@ -17,6 +17,7 @@ from common.ids import digest_of
 from common.model import Begin, Data, End, Frame, Have, Offer, Refusal, RefusalCode, SendWhole
 from common.pb import admin_pb2, replication_pb2, restore_pb2
 from common.wire import replication as wire
+from dest_agent import rpc
 from tests.contracts.catalogue_contract import version
 from tests.dest_agent.conftest import OTHER_SOURCE
 from tests.dest_agent.served import Client, config, file_version, frames, refusals, site
@@ -368,5 +369,32 @@ def test_frames_of_one_byte_and_of_none_are_a_content_too(tmp_path: Path, pki: P
                 await client.upload(Begin(v, "raw", 5000), Data(0, b""), *small, *empty, End(digest_of(content)))
             ) == [None]
             assert await client.fetched(digest_of(content)) == [content]
+
+    asyncio.run(scene())
+
+
+def test_one_source_has_only_so_many_calls_at_once(tmp_path: Path, pki: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over any number of connections; another source, and the first one again once it hangs up, are served."""
+    monkeypatch.setattr(rpc, "MAX_CALLS", 3)
+
+    async def scene() -> None:
+        async with (
+            site(config(tmp_path, pki), pki) as at,
+            at.caller() as greedy,
+            at.caller() as again,
+            at.caller(OTHER_SOURCE) as other,
+        ):
+            calls = [c.replication.Upload() for c in (greedy, greedy, again)]
+            for n, call in enumerate(calls, start=1):
+                for frame in frames(file_version(n, b"%d" % n), b"%d" % n):
+                    await call.write(wire.frame_to_pb(frame))
+                await call.read()
+            with pytest.raises(grpc.aio.AioRpcError, match="has 3 calls open") as refused:
+                await again.offer(Offer(digest_of(b"x"), 1))
+            assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
+            assert len(await other.offer(Offer(digest_of(b"x"), 1))) == 1
+            await calls[0].done_writing()
+            assert await calls[0].read() is grpc.aio.EOF
+            assert len(await again.offer(Offer(digest_of(b"x"), 1))) == 1
 
     asyncio.run(scene())

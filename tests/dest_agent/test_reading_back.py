@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,15 @@ def damage(folder: Path, content: bytes, *, coding: str, new: bytes | None) -> N
     path.unlink()
     if new is not None:
         path.write_bytes(new)
+
+
+def open_files() -> list[str]:
+    """What this process has open."""
+    found = []
+    for fd in os.listdir("/proc/self/fd"):
+        with suppress(FileNotFoundError):
+            found.append(os.readlink(f"/proc/self/fd/{fd}"))
+    return found
 
 
 async def filled(client: Client) -> None:
@@ -165,6 +175,26 @@ def test_a_reader_who_hangs_up_leaves_nothing_open(tmp_path: Path, pki: Path) ->
             assert await client.fetched(digest_of(FLAT)) == [FLAT]
             while len(os.listdir("/proc/self/fd")) > before + 2:
                 await SystemClock().sleep(0.01)
+
+    asyncio.run(scene())
+
+
+def test_what_readers_leave_lying_is_not_kept_in_memory(tmp_path: Path, pki: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond a bound for all together contents are decoded into nameless files, and come whole all the same."""
+    monkeypatch.setattr(recipes, "ALL_IN_MEMORY_BYTES", 2 * len(FLAT))
+
+    async def scene() -> None:
+        async with site(config(tmp_path, pki), pki) as at, at.caller() as client:
+            await filled(client)
+            asked = [restore_pb2.FetchRequest(source="lisbon-1", digest=digest_of(FLAT))] * 6
+            idle = [client.restore.Fetch(iter(asked)) for _ in range(4)]
+            for call in idle:
+                await call.read()
+            assert await client.fetched(*[digest_of(FLAT)] * 3) == [FLAT] * 3
+            assert sum("memfd:content" in link for link in open_files()) <= 2
+            for call in idle:
+                call.cancel()
+            assert await client.fetched(digest_of(FLAT)) == [FLAT]
 
     asyncio.run(scene())
 
