@@ -15,9 +15,7 @@ REGISTRY = CollectorRegistry()
 
 SENT_BYTES = Counter("smarter_sent_bytes", "Bytes of messages sent to the destination", ["class"], registry=REGISTRY)
 """class: offers, whole, approximations, deltas, chunks, other."""
-DELIVERIES = Gauge("smarter_deliveries", "Versions by the state of their delivery", ["state"], registry=REGISTRY)
 DIRTY = Gauge("smarter_dirty_paths", "Paths seen to change and not yet looked at", registry=REGISTRY)
-BACKLOG_BYTES = Gauge("smarter_backlog_bytes", "Logical bytes without a receipt", registry=REGISTRY)
 RECEIPT_SECONDS = Histogram(
     "smarter_receipt_seconds",
     "Time from seeing a version to its receipt",
@@ -30,6 +28,7 @@ WATCH_OVERFLOWS = Counter(
 )
 RESCANS = Counter("smarter_rescans", "Comparisons of a whole root with the journal", registry=REGISTRY)
 UNREADABLE = Counter("smarter_unreadable", "Paths that could not be read", ["reason"], registry=REGISTRY)
+"""reason: the ContentError's, or the system's word, EACCES, EIO, ..."""
 REREADS = Counter("smarter_rereads", "Files that changed while they were read", registry=REGISTRY)
 LINK_FAILURES = Counter("smarter_link_failures", "Calls to the destination that failed", ["kind"], registry=REGISTRY)
 """kind: the error's class, TransientError, PeerError, ..."""
@@ -53,6 +52,7 @@ ORPHANS_SWEPT = Counter("smarter_orphans_swept", "Objects without a recipe that 
 # both
 
 WORKER_DEATHS = Counter("smarter_worker_deaths", "Worker processes that died or were ended", ["reason"], registry=REGISTRY)
+"""reason: memory, deadline, crashed."""
 
 
 def snapshot(metric: MetricWrapperBase) -> dict[str, float]:

@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 from common.coding import CODINGS
 from common.errors import ContentError
 from common.ids import Digest, digest_from
+from common.metrics import WORKER_DEATHS
 from common.worker_process import WorkerProcess
 
 CPU_BASE_S = 10
@@ -118,7 +119,13 @@ class Workers:
                 reply = await worker.ask(job, arguments, fds=fds, cpu_s=cpu_s, wall_s=wall_s)
                 self.peak_rss_bytes = max(self.peak_rss_bytes, reply.peak_rss_bytes)
                 # After a lack of memory or a panic a library's own state is not to be trusted.
-                keep = reply.reason not in {"memory", "crashed"} and reply.rss_bytes <= self._memory_bytes // 4
+                is_sound = reply.reason not in {"memory", "crashed"}
+                if not is_sound:
+                    WORKER_DEATHS.labels(reply.reason).inc()
+                keep = is_sound and reply.rss_bytes <= self._memory_bytes // 4
+            except ContentError as error:
+                WORKER_DEATHS.labels(error.reason).inc()
+                raise
             finally:
                 self._busy.discard(worker)
                 if keep and not self._closed:

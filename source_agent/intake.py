@@ -24,6 +24,7 @@ from common import paths
 from common.clock import Clock
 from common.errors import ContentError
 from common.ids import Digest
+from common.metrics import REREADS, UNREADABLE
 from common.model import Attributes, Kind
 from common.paths import ROOT, RelPath
 from source_agent.capture import KIND_BY_TYPE, attributes, lasting_signature, signature, xattrs_of
@@ -102,8 +103,10 @@ class Intake:
         except Restless:
             taken.restless.append((root, path))
         except ContentError as error:
+            UNREADABLE.labels(error.reason).inc()
             self._journal.note_unreadable(root, path, str(error))
         except OSError as error:
+            UNREADABLE.labels(errno.errorcode.get(error.errno or 0, "unknown")).inc()
             self._journal.note_unreadable(root, path, error.strerror or str(error))
 
     def look(self, root: Root, path: RelPath, *, at_rest_only: bool) -> Observation:
@@ -184,6 +187,7 @@ class Intake:
                 return replace(seen, digest=digest, role=role_of(head), pinned=pinned)
             if pinned and not had_pin:
                 self._pins.unpin(digest)  # it may hold other bytes than the digest says
+            REREADS.inc()
             os.lseek(fd, 0, os.SEEK_SET)
         raise Restless
 

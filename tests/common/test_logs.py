@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -62,3 +64,12 @@ def test_every_metric_is_the_programs_own() -> None:
     names = [family.name for family in metrics.REGISTRY.collect()]
     assert len(names) == len(set(names))
     assert all(name.startswith("smarter_") for name in names)
+
+
+def test_every_metric_that_is_declared_is_counted_somewhere() -> None:
+    """A figure that stays at nothing for ever is worse than none."""
+    declared = {name for name in vars(metrics) if name.isupper() and name != "REGISTRY"}
+    packages = Path(metrics.__file__).parent.parent
+    program = [path for name in ("common", "source_agent", "dest_agent") for path in (packages / name).rglob("*.py")]
+    text = "\n".join(path.read_text() for path in program if path.name != "metrics.py")
+    assert {name for name in declared if not re.search(rf"\b{name}\b[^\n]*\.(inc|set|observe)\(", text)} == set()

@@ -14,6 +14,7 @@ import pytest
 
 from common.clock import SystemClock
 from common.errors import ContentError
+from common.metrics import WORKER_DEATHS, snapshot
 from common.workers import Workers
 from tests.fakes.working import MIB, TEST_JOBS, holding, is_running, reason_of, run_job, until, with_workers
 
@@ -22,6 +23,18 @@ def test_a_job_that_needs_too_much_memory_is_refused() -> None:
     """The limit is the worker's, whatever the machine has."""
     assert reason_of("allocate", bytes=1024 * MIB)[0] == "memory"
     assert with_workers(lambda workers: run_job(workers, "allocate", bytes=256 * MIB)) == {"bytes": 256 * MIB}
+
+
+def test_every_worker_that_is_lost_is_counted_by_its_reason() -> None:
+    """Whether it died or had to be ended because its library was no longer to be trusted."""
+    before = snapshot(WORKER_DEATHS)
+    reason_of("segfault")
+    reason_of("spin", cpu_s=0)
+    reason_of("refuse", reason="memory")
+    reason_of("refuse", reason="unsupported")
+    after = snapshot(WORKER_DEATHS)
+    lost = {reason: after[reason] - before.get(reason, 0) for reason in after if after[reason] != before.get(reason, 0)}
+    assert lost == {"crashed": 1, "deadline": 1, "memory": 1}
 
 
 def test_a_library_that_aborts_for_lack_of_memory_is_told_from_one_that_crashes() -> None:
