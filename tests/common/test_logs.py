@@ -4,20 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import structlog
 
 from common import logs, metrics
-
-
-@pytest.fixture(autouse=True)
-def _as_before() -> Iterator[None]:
-    """What is set up here writes to a stream that ends with the test; whatever runs afterwards must not."""
-    yield
-    structlog.reset_defaults()
 
 
 def test_an_event_is_one_json_line_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
