@@ -3,38 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import sys
-from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
-from typing import ParamSpec
 
 import click
 
 from common import lifecycle, logs
-from common.errors import ExitCode, SmarterError
+from common.command import ending
+from common.errors import ExitCode
 from dest_agent import agent
 from dest_agent.config import load_dest_config
 
-P = ParamSpec("P")
 _config = click.option("--config", "config_path", required=True, type=click.Path(path_type=Path), help="The dest.yaml to use.")
-
-
-def _said(command: Callable[P, ExitCode]) -> Callable[P, None]:
-    """Ends the process with the command's exit code, and an error with one clear sentence and its own."""
-
-    @wraps(command)
-    def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        try:
-            code = command(*args, **kwargs)
-        except SmarterError as error:
-            click.echo(f"smarter-dest: {error}", err=True)
-            code = error.exit_code
-        except KeyboardInterrupt:
-            code = ExitCode.INTERRUPTED
-        sys.exit(int(code))
-
-    return run
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -45,7 +24,7 @@ def main() -> None:
 
 @main.command()
 @_config
-@_said
+@ending("smarter-dest")
 def run(config_path: Path) -> ExitCode:
     """Run the daemon (systemd Type=notify)."""
     config = load_dest_config(config_path)
@@ -60,7 +39,7 @@ def run(config_path: Path) -> ExitCode:
 
 @main.command()
 @_config
-@_said
+@ending("smarter-dest")
 def check(config_path: Path) -> ExitCode:
     """Read the configuration and say every mistake at once."""
     agent.check_identity(load_dest_config(config_path))

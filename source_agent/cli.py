@@ -4,41 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
-from collections.abc import Callable
 from dataclasses import asdict, replace
-from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, ParamSpec
+from typing import TYPE_CHECKING
 
 import click
 
-from common.errors import ConfigError, ExitCode, SmarterError
+from common.command import ending
+from common.errors import ConfigError, ExitCode
 from common.paths import printable
 
 if TYPE_CHECKING:  # the agent's imports cost half a second, which --help and mistakes need not wait for
     from source_agent.agent import Summary
     from source_agent.config import SourceConfig
 
-P = ParamSpec("P")
 _config = click.option("--config", "config_path", required=True, type=click.Path(path_type=Path), help="The source.yaml to use.")
-
-
-def _said(command: Callable[P, ExitCode]) -> Callable[P, None]:
-    """Ends the process with the command's exit code, and an error with one clear sentence and its own."""
-
-    @wraps(command)
-    def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        try:
-            code = command(*args, **kwargs)
-        except SmarterError as error:
-            click.echo(f"smarter-source: {error}", err=True)
-            code = error.exit_code
-        except KeyboardInterrupt:
-            code = ExitCode.INTERRUPTED
-        sys.exit(int(code))
-
-    return run
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -49,7 +29,7 @@ def main() -> None:
 
 @main.command()
 @_config
-@_said
+@ending("smarter-source")
 def run(config_path: Path) -> ExitCode:
     """Run the daemon (systemd Type=notify)."""
     from common import lifecycle, logs
@@ -71,7 +51,7 @@ def run(config_path: Path) -> ExitCode:
 @_config
 @click.option("--drain", is_flag=True, help="Deliver deferred versions too, whatever the timetable says.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
-@_said
+@ending("smarter-source")
 def once(config_path: Path, *, drain: bool, as_json: bool) -> ExitCode:
     """Scan once, deliver what is due, end when each has its receipt."""
     from common import logs
@@ -94,7 +74,7 @@ def once(config_path: Path, *, drain: bool, as_json: bool) -> ExitCode:
 
 @main.command()
 @_config
-@_said
+@ending("smarter-source")
 def check(config_path: Path) -> ExitCode:
     """Read the configuration and say every mistake at once."""
     _load(config_path)
