@@ -270,12 +270,15 @@ class Sender:
     async def _lost(self, delivery: Delivery) -> None:
         """The file is not what its version says: another look finds out what it is now; whoever shares the content goes on."""
         digest = content_of(delivery)
+        carried = self._carrying.get(digest)
+        if not carried or carried[0] is not delivery:
+            return  # it was told lost before, while it was still on its way
         self._tools.spool.discard(digest)
         self._tools.pins.unpin(digest)
-        await asyncio.to_thread(self._tools.journal.give_up, delivery, "changed before it was sent")
-        self._tools.look_again()
-        self._carrying[digest].popleft()
+        carried.popleft()
         self._hand_over(digest)
+        await asyncio.to_thread(self._tools.journal.give_up, delivery, "changed before it was sent")
+        self._tools.look_again()  # before it leaves: a single run must not think that all is done
         self._leave(delivery)
 
     def _hand_over(self, digest: Digest) -> None:
