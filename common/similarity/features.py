@@ -24,6 +24,7 @@ from common.similarity.projection import DESCRIPTIONS, DIMENSIONS, Vectors, proj
 
 DESCRIPTION = "rootsift36-1"
 """The description that is shipped: it finds more than PCA-SIFT at equal size."""
+N_POINTS = interest.N_POINTS
 MAX_POINTS = 1000
 """Bytes that claim more are not read."""
 MAX_SIDE = 1024
@@ -54,7 +55,7 @@ class Features:
         return len(self.points)
 
 
-def extract(grey: Bytes, *, description: str = DESCRIPTION, n_points: int = interest.N_POINTS) -> Features:
+def extract(grey: Bytes, *, description: str = DESCRIPTION, n_points: int = N_POINTS) -> Features:
     """The features of a picture; none where nothing in it can be recognised. Deterministic.
 
     Shapes:  grey (h, w) uint8, the longer side 512 for pictures that are to be compared.

@@ -10,17 +10,19 @@ Paper:   [S §IV-B] accepts at SD >= 0.75; departs: a crop that keeps a third of
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
 
+from common.errors import ContentError
 from common.similarity import affine, alignment
 from common.similarity.degree import similarity_degree
 from common.similarity.features import Features, mirrored
-from common.similarity.interest import Bytes
 from common.similarity.projection import projection
+from common.similarity.sight import Sight
 
 MAX_DISTANCE = 0.40
 """Between the descriptions of matching points, in the unit of the projection."""
@@ -29,7 +31,9 @@ NEAR_CORRELATION = 0.90
 
 Indices = npt.NDArray[np.intp]
 Doubles = npt.NDArray[np.float64]
-_MIRROR = np.array([[-1.0, 0.0, 1.0], [0.0, 1.0, 0.0]])
+_MIRROR = np.array([[-1.0, 0.0, 1.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
+_MAGIC = b"SR\x01"
+_RECORD = struct.Struct("<3sB?xHff6d")
 
 
 class Kind(StrEnum):
@@ -61,13 +65,13 @@ class Relation:
     mirrored: bool = False
 
 
-def relate(a: Features, b: Features, grey_a: Bytes, grey_b: Bytes) -> Relation:
-    """How picture a relates to picture b.
+def relate(picture_a: Sight, picture_b: Sight) -> Relation:
+    """How picture a relates to picture b. Deterministic.
 
-    Shapes:  grey (h, w) uint8 as `alignment.small_grey` makes them, at most 160 a side.
     Errors:  ValueError where the two were described in different ways.
     Cost:    some milliseconds; most for pictures that share much.
     """
+    a, b = picture_a.features, picture_b.features
     if a.description != b.description:
         raise ValueError(f"features of {a.description} and of {b.description} do not compare")
     plain, reflected = _Attempt(a, b, is_mirrored=False), _Attempt(mirrored(a), b, is_mirrored=True)
@@ -77,8 +81,8 @@ def relate(a: Features, b: Features, grey_a: Bytes, grey_b: Bytes) -> Relation:
         return Relation(Kind.NONE, inliers=best.fit.n_inliers if best.fit else 0, sd=sd)
     transform = alignment.normalised(best.fit.transform, a.shape, b.shape)
     if best.is_mirrored:
-        transform = transform @ np.vstack([_MIRROR, [0, 0, 1]])
-    ncc = alignment.correlation(grey_a, grey_b, transform)
+        transform = transform @ _MIRROR
+    ncc = alignment.correlation(picture_a.grey, picture_b.grey, transform)
     return Relation(
         kind=Kind.NEAR if ncc >= NEAR_CORRELATION else Kind.SCENE,
         inliers=best.fit.n_inliers,
@@ -87,6 +91,22 @@ def relate(a: Features, b: Features, grey_a: Bytes, grey_b: Bytes) -> Relation:
         transform=transform,
         mirrored=best.is_mirrored,
     )
+
+
+def to_bytes(relation: Relation) -> bytes:
+    """A relation for a cache or a journal: 64 bytes."""
+    kind, shares = list(Kind).index(relation.kind), relation.transform.ravel().tolist()
+    return _RECORD.pack(_MAGIC, kind, relation.mirrored, relation.inliers, relation.sd, relation.ncc, *shares)
+
+
+def from_bytes(raw: bytes) -> Relation:
+    """What `to_bytes` wrote. Errors: ContentError `damaged` for anything else."""
+    if len(raw) != _RECORD.size:
+        raise ContentError("damaged", "a relation of another length")
+    magic, kind, is_mirrored, inliers, sd, ncc, *shares = _RECORD.unpack(raw)
+    if magic != _MAGIC or kind >= len(Kind) or not np.isfinite([sd, ncc, *shares]).all():
+        raise ContentError("damaged", "bytes that are no relation of this version")
+    return Relation(list(Kind)[kind], inliers, sd, ncc, np.array(shares).reshape(2, 3), is_mirrored)
 
 
 def match(a: Features, b: Features) -> tuple[Indices, Indices]:
