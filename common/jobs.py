@@ -139,11 +139,11 @@ def see(arguments: Mapping[str, Value], fds: Sequence[int]) -> dict[str, Value]:
 
 def compare(arguments: Mapping[str, Value], fds: Sequence[int]) -> dict[str, Value]:
     """Looks closely at the pictures in the first two descriptors and writes how they relate; `digest_0`, `digest_1`."""
-    from common.similarity import registration, sight  # noqa: PLC0415 - likewise
+    from common.similarity import closer, registration  # noqa: PLC0415 - likewise
 
     # One content at a time in memory.
-    a, b = (sight.see_closely(_whole(arguments, fds, at=at)) for at in (0, 1))
-    return _told(registration.to_bytes(registration.relate(a, b)), fds)
+    a, b = (closer.look(_whole(arguments, fds, at=at)) for at in (0, 1))
+    return _told(registration.to_bytes(closer.compare(a, b)), fds)
 
 
 def _whole(arguments: Mapping[str, Value], fds: Sequence[int], *, at: int) -> bytes:

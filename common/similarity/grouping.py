@@ -17,7 +17,7 @@ arrival open, a picture that joins two groups merges them, unless their represen
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple, Protocol
@@ -79,8 +79,8 @@ class Eyes(Protocol):
     def hinted(self, picture: Digest) -> Sequence[tuple[Digest, int]]:
         """Remembered pictures whose summary keys meet this one's, each with its PDQ distance in bits (0-256)."""
 
-    def similar(self, picture: Digest) -> Sequence[Digest]:
-        """Remembered pictures that share most features with this one, best first."""
+    def similar(self, picture: Digest, scene_of: Callable[[Digest], Digest]) -> Sequence[Digest]:
+        """Remembered pictures that share most features with this one, best first, few of those that `scene_of` calls one."""
 
     def relate(self, a: Digest, b: Digest) -> Likeness:
         """How two pictures compare; both have features. Deterministic and symmetric in kind."""
@@ -106,7 +106,7 @@ class Group:
     representative: Digest
     members: tuple[Place, ...]
     scenes: tuple[Place, ...] = ()
-    """Representatives of other groups that are other shots of this scene."""
+    """Representatives of other groups, by digest, that are other shots of this scene; each hangs on a richer one of it."""
 
 
 @dataclass(slots=True)
@@ -186,31 +186,27 @@ class Grouping:
                 self._rehang(poor, rich, likeness)
 
     def finish(self) -> None:
-        """Hangs members on their group's representative where they are near to it, and names for each group one base scene."""
-        for picture in sorted(self._places):
+        """Hangs members on their representative where they are near to it, and representatives on the best richer scene."""
+        for picture in sorted(self._places, key=self._order):
             place = self._places[picture]
             top = self._sets[picture].representative
             if picture == top:
-                if place.bond is Bond.NEAR:
-                    self._places[picture] = Place(place.picture, has_features=place.has_features)
+                self._places[picture] = self._as_scene(place)
             elif place.base != top and place.has_features:
                 likeness = self._likeness(picture, top)
-                if likeness.kind == Bond.NEAR or place.base is None or place.bond is not Bond.NEAR:
+                if likeness.kind == Bond.NEAR or place.bond is not Bond.NEAR:
                     self._rehang(picture, top, likeness)
 
     def groups(self) -> list[Group]:
         """All groups, also those of one picture, by the digest of their representative."""
-        scenes: dict[Digest, list[Place]] = defaultdict(list)
-        for picture, place in self._places.items():
-            if place.bond is Bond.SCENE and place.base is not None and self._sets[picture].representative == picture:
-                scenes[self._sets[place.base].representative].append(place)
         tops = sorted({one.representative for one in self._sets.values()})
+        scenes: dict[Digest, list[Place]] = defaultdict(list)
+        for top in tops:
+            root = self._scene(top)
+            if root != top:
+                scenes[root].append(self._places[top])
         return [
-            Group(
-                top,
-                tuple(self._places[member] for member in sorted(self._sets[top].pictures - {top})),
-                tuple(sorted((p for p in scenes[top] if p.picture.digest != top), key=lambda p: p.picture.digest)),
-            )
+            Group(top, tuple(self._places[member] for member in sorted(self._sets[top].pictures - {top})), tuple(scenes[top]))
             for top in tops
         ]
 
@@ -239,11 +235,43 @@ class Grouping:
                 scenes[seen] = likeness
         return near, scenes
 
+    def _as_scene(self, place: Place) -> Place:
+        """The place of a representative on the best of those richer that show its scene, if any."""
+        alone = Place(place.picture, has_features=place.has_features)
+        if not place.has_features:
+            return alone
+        picture = place.picture.digest
+        scenes = {}
+        known = [place.base] if place.bond is Bond.SCENE and place.base is not None else []
+        for seen in dict.fromkeys((*known, *self._candidates(picture))):
+            top = self._sets[seen].representative
+            if self._order(top) < self._order(picture) and self._likeness(picture, seen).kind == Bond.SCENE:
+                direct = self._places[top].has_features and self._likeness(picture, top).kind == Bond.SCENE
+                base = top if direct else seen
+                scenes[base] = self._likeness(picture, base)
+        base_or_none = _best(scenes)
+        if base_or_none is None:
+            return alone
+        likeness = scenes[base_or_none]
+        return Place(place.picture, base_or_none, Bond.SCENE, sd=likeness.sd, inliers=likeness.inliers, has_features=True)
+
+    def _scene(self, top: Digest) -> Digest:
+        """The representative that a scene's other shots hang on at last, each on a richer one, so that no chain is a ring."""
+        while (place := self._places[top]).bond is Bond.SCENE and place.base is not None:
+            richer = self._sets[place.base].representative
+            if self._order(richer) >= self._order(top):
+                break
+            top = richer
+        return top
+
     def _candidates(self, picture: Digest) -> Iterable[Digest]:
         hinted = [seen for seen, bits in sorted(self._eyes.hinted(picture), key=lambda one: (one[1], one[0]))]
-        for seen in dict.fromkeys((*hinted, *self._eyes.similar(picture))):
+        for seen in dict.fromkeys((*hinted, *self._eyes.similar(picture, self._set_of))):
             if seen != picture and seen in self._places and self._places[seen].has_features:
                 yield seen
+
+    def _set_of(self, seen: Digest) -> Digest:
+        return self._sets[seen].representative if seen in self._sets else seen
 
     def _found(self, place: Place) -> Place:
         digest = place.picture.digest

@@ -5,7 +5,7 @@ Two strips of one shot are near where they overlap by enough of the shorter; of 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from common.ids import Digest, digest_of
@@ -76,7 +76,7 @@ class StripEyes:
             if digest != picture and (strip.scene, strip.shot) == (asked.scene, asked.shot)
         ]
 
-    def similar(self, picture: Digest) -> Sequence[Digest]:
+    def similar(self, picture: Digest, scene_of: Callable[[Digest], Digest]) -> Sequence[Digest]:  # noqa: ARG002 - it sees all
         """All strips of the scene, those of the same shot first."""
         asked = self.strips[picture]
         found = [strip for digest, strip in self.strips.items() if digest != picture and strip.scene == asked.scene]
