@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from common.similarity.keys import Keys
+from common.similarity.keys import Keys, scrambled
 
 MAX_FILTER_BITS = 1 << 36
 MAX_HASHES = 64
@@ -127,10 +127,3 @@ class FilterStack:
         for one in self._filters:
             found |= one.holds(keys)
         return found
-
-
-def scrambled(keys: Keys) -> Keys:
-    """Keys whose every bit depends on every bit of the key (the finaliser of SplitMix64)."""
-    keys = (keys ^ (keys >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    keys = (keys ^ (keys >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return keys ^ (keys >> np.uint64(31))

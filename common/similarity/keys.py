@@ -92,3 +92,10 @@ class KeyFamily:
     def _drawn(self, what: str, n: int) -> Keys:
         """Numbers from BLAKE3's stream: numpy's own generators may change with its version."""
         return np.frombuffer(blake3(f"smarter {self.name} {what}".encode()).digest(length=8 * n), "<u8").astype(np.uint64)
+
+
+def scrambled(keys: Keys) -> Keys:
+    """Keys whose every bit depends on every bit of the key (the finaliser of SplitMix64)."""
+    keys = (keys ^ (keys >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    keys = (keys ^ (keys >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return keys ^ (keys >> np.uint64(31))
