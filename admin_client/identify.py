@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -24,16 +25,18 @@ from admin_client.looks import Looks
 from admin_client.progress import Progress
 from admin_client.seeing import Seeing, Source, each
 from common import paths
-from common.clock import monotonic_s
+from common.clock import SystemClock, monotonic_s
 from common.errors import ContentError
 from common.ids import Digest
 from common.paths import RelPath, show
 from common.similarity import first_look, registration, sight
-from common.similarity.brute import BruteIndex
 from common.similarity.eyes import MemoryEyes
 from common.similarity.first_look import FirstLook
 from common.similarity.grouping import EARLY_BITS, Bond, Group, Grouping, Picture, Place, Rank
+from common.similarity.lsh import LshIndex
 from common.workers import Workers
+
+_CLOCK = SystemClock()
 
 
 @dataclass(slots=True)
@@ -149,17 +152,21 @@ class _Identification:
         await self._look("glance", sorted(self._copies.paths))
         glanced = {digest: look for digest in self._copies.paths if (look := self._first_look(digest))}
         order = sorted(glanced, key=lambda digest: _richness(digest, glanced[digest]))
-        eyes = MemoryEyes(self._sight, BruteIndex(), expected=len(order))
-        wanted = [digest for digest in order if not _recognised(eyes, digest, glanced[digest])]
-        await self._look("see", wanted)
-        grouping = Grouping(eyes)
-        for digest in order:
-            look = glanced[digest]
-            if digest not in self._seeing.refused:
-                self._place(grouping, eyes, digest, look)
-        await self._look_closer(grouping)
-        grouping.finish()
-        return grouping.groups()
+        with tempfile.TemporaryDirectory(prefix="smarter-identify-", ignore_cleanup_errors=True) as folder:
+            eyes = MemoryEyes(self._sight, LshIndex(Path(folder) / "features"), expected=len(order))
+            wanted = [digest for digest in order if not _recognised(eyes, digest, glanced[digest])]
+            await self._look("see", wanted)
+            grouping = Grouping(eyes)
+            self._progress.stage("Grouping", total_bytes=sum(self._copies.n_bytes[digest] for digest in order))
+            for digest in order:
+                if digest not in self._seeing.refused:
+                    self._place(grouping, eyes, digest, glanced[digest])
+                self._progress.advance(self._copies.n_bytes[digest])
+                await _CLOCK.sleep(0)  # a Ctrl-C is heard between two pictures
+            await self._look_closer(grouping)
+            for _ in grouping.finish():
+                await _CLOCK.sleep(0)
+            return grouping.groups()
 
     def _place(self, grouping: Grouping, eyes: MemoryEyes, digest: Digest, look: FirstLook) -> None:
         rank = Rank(0, look.width * look.height, look.n_metadata, look.n_bytes)

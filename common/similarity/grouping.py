@@ -185,8 +185,11 @@ class Grouping:
             if self._places[poor].bond is Bond.NONE:
                 self._rehang(poor, rich, likeness)
 
-    def finish(self) -> None:
-        """Hangs members on their representative where they are near to it, and representatives on the best richer scene."""
+    def finish(self) -> Iterator[Digest]:
+        """Hangs members on their representative where they are near to it, and representatives on the best richer scene.
+
+        Yields each picture when it is done, for it may take a while; to be run to its end.
+        """
         for picture in sorted(self._places, key=self._order):
             place = self._places[picture]
             top = self._sets[picture].representative
@@ -196,6 +199,7 @@ class Grouping:
                 likeness = self._likeness(picture, top)
                 if likeness.kind == Bond.NEAR or place.bond is not Bond.NEAR:
                     self._rehang(picture, top, likeness)
+            yield picture
 
     def groups(self) -> list[Group]:
         """All groups, also those of one picture, by the digest of their representative."""

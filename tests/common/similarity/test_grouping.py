@@ -27,7 +27,7 @@ def grouped(strips: Iterable[Strip], *, eyes: StripEyes | None = None) -> Groupi
         picture = eyes.show(strip)
         if grouping.settle_early(picture) is None:
             grouping.place(picture)
-    grouping.finish()
+    list(grouping.finish())
     return grouping
 
 
