@@ -138,7 +138,8 @@ def test_an_empty_directory_has_no_groups(tmp_path: Path) -> None:
     """Nothing to do is no error."""
     (tmp_path / "empty").mkdir()
     found = identified(tmp_path / "empty", tmp_path / "looks.db")
-    assert found.groups == found.unreadable == []
+    assert found.groups == []
+    assert found.unreadable == []
 
 
 def test_an_interrupted_run_ends_at_once_and_leaves_no_worker(library: Path, tmp_path: Path) -> None:

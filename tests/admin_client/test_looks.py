@@ -27,9 +27,9 @@ def test_what_was_kept_is_there_the_next_time(tmp_path: Path) -> None:
 
 def test_an_interruption_keeps_what_was_seen_before(tmp_path: Path) -> None:
     """A Ctrl-C leaves the context by an exception."""
-    with pytest.raises(KeyboardInterrupt), Looks(tmp_path / "looks.db") as cache:
-        cache.keep(ONE, "see", b"work")
-        raise KeyboardInterrupt
+    cache = Looks(tmp_path / "looks.db")
+    cache.keep(ONE, "see", b"work")
+    cache.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
     with Looks(tmp_path / "looks.db") as cache:
         assert cache.get(ONE, "see") == b"work"
 
