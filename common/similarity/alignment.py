@@ -16,8 +16,13 @@ LONG_SIDE = 160
 _BLOCKS = (16, 8)
 """Sides of a block: small ones only where too few large ones fit into what the pictures share."""
 _MIN_BLOCKS = 6
+_QUANTILE = 0.4
+"""Below the median: a text over a picture spoils fewer blocks than a step to the side."""
 _MIN_CONTRAST = 4.0
-"""Standard deviation in grey levels below which a block says nothing."""
+_FLAT = 1.5
+"""Standard deviations in grey levels: a block says something where one picture has contrast and the other is not flat.
+
+Flat against contrast is a text on a plain ground; of a step to the side the other blocks tell enough."""
 
 Doubles = npt.NDArray[np.float64]
 
@@ -41,7 +46,7 @@ def in_pixels(transform: Doubles, shape_a: tuple[int, int], shape_b: tuple[int, 
 
 
 def correlation(grey_a: Bytes, grey_b: Bytes, transform: Doubles) -> float:
-    """The median correlation of the blocks that both pictures show, -1 to 1; 0 where they share nothing with contrast.
+    """The correlation that three in five of the blocks reach which both pictures show, -1 to 1; 0 where none has contrast.
 
     Laid over in the coarser one, or a crop would be compared with blocks that were never as sharp.
 
@@ -69,7 +74,7 @@ def correlation_over(base: Bytes, other: Bytes, transform: Doubles) -> float:
     for side in _BLOCKS:
         found = _block_correlations(base.astype(np.float32), laid, shown, side=side)
         if len(found) >= _MIN_BLOCKS:
-            return float(np.median(found))
+            return float(np.quantile(found, _QUANTILE))
     if not shown.any():
         return 0.0
     whole = _correlations(base[shown].astype(np.float32)[None], laid[shown][None])
@@ -90,7 +95,7 @@ def _correlations(a: Floats, b: Floats) -> Floats:
     """Of the rows (n, pixels) of which either has contrast, (m,)."""
     a, b = a - a.mean(axis=1, keepdims=True), b - b.mean(axis=1, keepdims=True)
     spread_a, spread_b = a.std(axis=1), b.std(axis=1)
-    has_contrast = np.maximum(spread_a, spread_b) >= _MIN_CONTRAST
+    has_contrast = (np.maximum(spread_a, spread_b) >= _MIN_CONTRAST) & (np.minimum(spread_a, spread_b) >= _FLAT)
     product = (a * b).mean(axis=1)[has_contrast]
     return np.asarray(product / np.maximum(spread_a * spread_b, 1e-3)[has_contrast], np.float32)
 

@@ -1,7 +1,8 @@
 """Interest points: where a picture has something to recognise (difference of Gaussians), and what it looks like there.
 
 1. Points are found at the extrema of the differences of Gaussians of a scale space [S §III-C2, Lowe 2004].
-2. The strongest are taken, but not more from one part of the picture than its share, so that a crop keeps some.
+2. The strongest are taken, but not more from one part of the picture than its share, so that a crop keeps some. They are in
+   such an order that this holds for the first n, whatever n.
 3. Each is described by the gradients around it, in a frame turned and scaled with the point: SIFT's histograms, or the
    39x39 gradient patch of PCA-SIFT [Ke 2004].
 
@@ -10,6 +11,7 @@ The mirror image of a picture has the mirrored points, and its descriptions are 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -19,14 +21,17 @@ import numpy.typing as npt
 Bytes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 
-N_POINTS = 200
-"""Points kept of one picture."""
+N_POINTS = 400
+"""Points kept of one picture: with half as many, half as many crops to a twentieth of the picture are recognised."""
 HISTOGRAM = 128
 PATCH_SIDE = 39
 PATCH = 2 * PATCH_SIDE**2
 
 _CONTRAST = 0.01
 """A fourth of SIFT's own: a weak point of a soft picture is still found in its sharp copy."""
+_FAINT_CONTRAST = 0.003
+_FEW = 120
+"""A picture with fewer points, a night sky or fog, is looked at again for faint ones."""
 _EDGE = 12
 _N_FOUND = 700
 _CELLS = 8
@@ -56,8 +61,9 @@ def find(grey: Bytes, *, n_points: int = N_POINTS) -> Interest:
     """
     if min(grey.shape) < _MIN_SIDE:
         return _NONE
-    sift = cv2.SIFT.create(nfeatures=_N_FOUND, contrastThreshold=_CONTRAST, edgeThreshold=_EDGE, enable_precise_upscale=True)
-    found, histograms = sift.detectAndCompute(grey, None)
+    found, histograms = _sift(grey, contrast=_CONTRAST)
+    if len(found) < _FEW:
+        found, histograms = _sift(grey, contrast=_FAINT_CONTRAST)
     if not found:
         return _NONE
     table = np.array([(*point.pt, point.size, point.angle, point.response) for point in found], np.float32)
@@ -112,8 +118,13 @@ def mirrored_patches(gradients: Floats) -> Floats:
     return (flipped * np.array([1, -1], np.float32)[:, None, None]).reshape(gradients.shape)
 
 
+def _sift(grey: Bytes, *, contrast: float) -> tuple[Sequence[cv2.KeyPoint], npt.NDArray[np.generic]]:
+    sift = cv2.SIFT.create(nfeatures=_N_FOUND, contrastThreshold=contrast, edgeThreshold=_EDGE, enable_precise_upscale=True)
+    return sift.detectAndCompute(grey, None)
+
+
 def _spread(places: Floats, shape: tuple[int, ...], *, n_points: int) -> npt.NDArray[np.intp]:
-    """Which of the places, the best first, to take: (m, 2) x, y -> at most `n_points` indices, still the best first."""
+    """Which of the places, the best first, to take, and in which order: (m, 2) x, y -> at most `n_points` indices."""
     height, width = shape[:2]
     cell = np.minimum(places[:, 1] * _CELLS // height, _CELLS - 1) * _CELLS + np.minimum(
         places[:, 0] * _CELLS // width, _CELLS - 1
@@ -123,8 +134,9 @@ def _spread(places: Floats, shape: tuple[int, ...], *, n_points: int) -> npt.NDA
     starts = np.maximum.accumulate(np.where(is_first, np.arange(len(cell)), 0))
     rank = np.empty(len(cell), np.intp)
     rank[by_cell] = np.arange(len(cell)) - starts
-    within_share = rank < max(2, int(np.ceil(_CELL_SHARE * n_points / _CELLS**2)))
-    return np.concatenate([np.flatnonzero(within_share), np.flatnonzero(~within_share)])[:n_points]
+    # The r-th point of a cell waits until its cell's share of all that went before is r, so every beginning is spread.
+    turn = np.maximum(np.arange(len(cell)), rank * (_CELLS**2 / _CELL_SHARE))
+    return np.argsort(turn, kind="stable")[:n_points]
 
 
 _NONE = Interest(np.zeros((0, 4), np.float32), np.zeros((0, HISTOGRAM), np.uint8))
