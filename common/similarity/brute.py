@@ -6,7 +6,7 @@ import numpy as np
 
 from common.ids import Digest
 from common.similarity.feature_index import Match, SceneOf, best
-from common.similarity.features import Features, mirrored
+from common.similarity.features import N_INDEXED, Features, mirrored, strongest
 from common.similarity.projection import Vectors, projection
 
 MATCH_DISTANCE = 0.40
@@ -27,7 +27,7 @@ class BruteIndex:
 
     def insert(self, picture: Digest, features: Features) -> None:
         """As `FeatureIndex`."""
-        self._vectors.setdefault(picture, features.vectors)
+        self._vectors.setdefault(picture, strongest(features, N_INDEXED).vectors)
 
     def remove(self, picture: Digest) -> None:
         """As `FeatureIndex`."""
@@ -35,6 +35,7 @@ class BruteIndex:
 
     def query(self, features: Features, k: int, *, scene_of: SceneOf | None = None) -> list[Match]:
         """As `FeatureIndex`. Cost: 200 x 200 distances for each picture known, twice."""
+        features = strongest(features, N_INDEXED)
         limit = MATCH_DISTANCE * projection(features.description).steps
         asked = np.concatenate([features.vectors, mirrored(features).vectors]).astype(np.float32)
         own = (asked * asked).sum(axis=1)

@@ -27,13 +27,13 @@ from common.errors import IntegrityError
 from common.ids import Digest
 from common.similarity import segment
 from common.similarity.feature_index import Match, SceneOf, best
-from common.similarity.features import Features
+from common.similarity.features import N_INDEXED, Features, strongest
 from common.similarity.keys import KeyFamily
 from common.similarity.projection import DIMENSIONS
 from common.similarity.segment import MAX_PICTURES, Fresh, Segment
 from common.similarity.voting import Part, Question, short, votes
 
-FAMILY = KeyFamily("lsh 1", DIMENSIONS, projections=16, tables=8, width=75.0)
+FAMILY = KeyFamily("lsh 1", DIMENSIONS, projections=16, tables=4, width=140.0)
 N_PROBES = 2
 FRESH_PICTURES = 256
 """So many pictures in memory become a segment."""
@@ -77,7 +77,10 @@ class LshIndex:
         """As `FeatureIndex`; on disk after the next `flush`, or when enough pictures have come."""
         if picture in self._where:
             return
-        self._where[picture] = self._fresh, self._fresh.insert(picture, short(FAMILY.keys(features.vectors)))
+        self._where[picture] = (
+            self._fresh,
+            self._fresh.insert(picture, short(FAMILY.keys(strongest(features, N_INDEXED).vectors))),
+        )
         self._is_clean = False
         if len(self._fresh) == FRESH_PICTURES:
             self.flush()
@@ -94,13 +97,11 @@ class LshIndex:
 
         Cost:    2 * 200 * L * (1 + N_PROBES) look-ups in each part, of which there are some log(pictures), and their buckets.
         """
+        parts = [part for part in (*self._sealed.values(), self._fresh) if len(part)]
+        if not parts or not len(features):
+            return []
         question = Question.of(features, FAMILY, n_probes=N_PROBES)
-        found: dict[Digest, float] = {}
-        parts: list[Part] = [*self._sealed.values(), self._fresh]
-        for part in parts:
-            if len(part):
-                found |= votes(part, question, most=_SHORTLIST * k)
-        return best(found, k, scene_of=scene_of)
+        return best(votes(parts, question, most=_SHORTLIST * k), k, scene_of=scene_of)
 
     def flush(self) -> None:
         """Makes everything so far durable, and merges what has grown enough."""
