@@ -97,10 +97,11 @@ class LshIndex:
 
         Cost:    2 * 200 * L * (1 + N_PROBES) look-ups in each part, of which there are some log(pictures), and their buckets.
         """
-        parts = [part for part in (*self._sealed.values(), self._fresh) if len(part)]
+        every: tuple[Part, ...] = (*self._sealed.values(), self._fresh)
+        parts = [part for part in every if len(part)]
         if not parts or not len(features):
             return []
-        question = Question.of(features, FAMILY, n_probes=N_PROBES)
+        question = Question.of(strongest(features, N_INDEXED), FAMILY, n_probes=N_PROBES)
         return best(votes(parts, question, most=_SHORTLIST * k), k, scene_of=scene_of)
 
     def flush(self) -> None:

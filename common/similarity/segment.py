@@ -3,8 +3,9 @@
     magic, counts            64 bytes
     digests                  32 bytes for each picture; its place is its slot
     sizes                    u16 for each picture: how many vectors it has
-    for each table: keys     u32 for each vector, ascending
-                    slots    u16 for each, beside its key
+    starts                   for each table u32 for each value of a key's first bits, and one more: where those keys start
+    keys                     for each table u32 for each vector, ascending
+    slots                    for each table u16 for each vector, beside its key
 
 All little endian. The numbers in the head must give the file's size; what else a disk may do to it can only lead to wrong
 candidates, which registration sends away. A crash leaves a temporary file that nobody names.
@@ -12,11 +13,13 @@ candidates, which registration sends away. A crash leaves a temporary file that 
 
 from __future__ import annotations
 
+import itertools
 import os
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +27,7 @@ from numpy.typing import NDArray
 from common.durable import publish, sync_file
 from common.errors import IntegrityError
 from common.ids import DIGEST_BYTES, Digest
-from common.similarity.voting import ShortKeys, Slots
+from common.similarity.voting import BUCKET_CAP, Found, ShortKeys, Slots
 
 MAX_PICTURES = 1 << 16
 """Of one segment: slots are 16 bits."""
@@ -42,6 +45,8 @@ class Segment:
     """(n_pictures, 32)."""
     sizes: NDArray[np.uint16]
     """(n_pictures,): vectors of each."""
+    starts: tuple[NDArray[np.uint32], ...]
+    """For each table (2 ** bits + 1,): where the keys with these first bits start. None in a segment that is to be merged."""
     keys: tuple[ShortKeys, ...]
     """For each table, ascending."""
     slots: tuple[Slots, ...]
@@ -56,14 +61,22 @@ class Segment:
         """The picture at a slot."""
         return Digest(self.digests[slot].tobytes())
 
-    def lookup(self, table: int, keys: ShortKeys, *, cap: int) -> tuple[NDArray[np.intp], Slots]:
+    def find(self, table: int, keys: ShortKeys) -> Found:
         """As `voting.Part`."""
-        start = np.searchsorted(self.keys[table], keys, "left")
-        length = np.searchsorted(self.keys[table], keys, "right") - start
-        length[length > cap] = 0
-        which = np.repeat(np.arange(len(keys)), length)
-        within = np.arange(len(which)) - np.repeat(np.cumsum(length) - length, length)
-        return which, self.slots[table][start[which] + within]
+        starts, own = self.starts[table], self.keys[table]
+        bucket = (keys.astype(np.uint64) >> np.uint64(32 - _bits_of(starts))).astype(np.intp)
+        start = starts[bucket].astype(np.intp)
+        length = np.clip(starts[bucket + 1].astype(np.intp) - start, 0, None)
+        # Keys that share such a range with one beyond the cap are lost with it: reading on would help a hostile file alone.
+        is_listed = length <= 2 * BUCKET_CAP
+        listed = np.where(is_listed, length, 0)
+        which = np.repeat(np.arange(len(keys)), listed)
+        at = np.arange(len(which)) + np.repeat(start - (np.cumsum(listed) - listed), listed)
+        at = np.minimum(at, len(own) - 1)
+        equal = np.flatnonzero(own[at] == keys[which])
+        which = which[equal]
+        exact = np.bincount(which, minlength=len(keys))
+        return Found(np.where(is_listed, exact, length), which, self.slots[table][at[equal]])
 
 
 class Fresh:
@@ -90,15 +103,17 @@ class Fresh:
         """The picture at a slot."""
         return self._pictures[slot][0]
 
-    def lookup(self, table: int, keys: ShortKeys, *, cap: int) -> tuple[NDArray[np.intp], Slots]:
+    def find(self, table: int, keys: ShortKeys) -> Found:
         """As `voting.Part`."""
         buckets = self._buckets[table]
-        met = [(which, found) for which, key in enumerate(keys.tolist()) if (found := buckets.get(key)) and len(found) <= cap]
-        which = np.repeat(np.array([which for which, _ in met], np.intp), [len(found) for _, found in met])
-        return which, np.array([slot for _, found in met for slot in found], np.uint16)
+        found = [buckets.get(key, ()) for key in keys.tolist()]
+        lengths = np.array([len(bucket) for bucket in found], np.intp)
+        return Found(
+            lengths, np.repeat(np.arange(len(keys)), lengths), np.fromiter(itertools.chain.from_iterable(found), np.uint16)
+        )
 
     def sealed(self) -> Segment:
-        """The same as a segment in memory."""
+        """The same as a segment in memory, to be written."""
         sizes = np.array([len(keys) for _, keys in self._pictures], np.uint16)
         slots = np.repeat(np.arange(len(sizes)), sizes).astype(np.uint16)
         every = np.concatenate([keys for _, keys in self._pictures])
@@ -106,6 +121,7 @@ class Fresh:
         return Segment(
             digests=np.frombuffer(b"".join(picture for picture, _ in self._pictures), np.uint8).reshape(-1, DIGEST_BYTES),
             sizes=sizes,
+            starts=(),
             keys=tuple(of_table[order] for of_table, order in zip(every.T, orders, strict=True)),
             slots=tuple(slots[order] for order in orders),
             dead=self.dead[: len(sizes)].copy(),
@@ -130,18 +146,29 @@ def write(path: Path, parts: Sequence[Segment]) -> None:
             file.write(digests.tobytes())
             file.write(sizes.astype("<u2").tobytes())
             for table in range(layout.n_tables):
-                done = 0
-                for postings in _merged(parts, table):
-                    file.seek(layout.keys_at + 4 * (table * layout.n_vectors + done))
-                    file.write((postings >> np.uint64(16)).astype("<u4").tobytes())
-                    file.seek(layout.slots_at + 2 * (table * layout.n_vectors + done))
-                    file.write(postings.astype("<u2").tobytes())
-                    done += len(postings)
+                _write_table(file, layout, table=table, merged=_merged(parts, table))
             file.truncate(layout.n_bytes)
         sync_file(fd)
     finally:
         os.close(fd)
     publish(temporary, path)
+
+
+def _write_table(file: BinaryIO, layout: _Layout, *, table: int, merged: Iterator[NDArray[np.uint64]]) -> None:
+    """Writes starts, keys and slots of one table."""
+    counts = np.zeros((1 << layout.bits) + 1, np.uint32)
+    done = 0
+    for postings in merged:
+        keys = postings >> np.uint64(16)
+        file.seek(layout.keys_at + 4 * (table * layout.n_vectors + done))
+        file.write(keys.astype("<u4").tobytes())
+        file.seek(layout.slots_at + 2 * (table * layout.n_vectors + done))
+        file.write(postings.astype("<u2").tobytes())
+        done += len(postings)
+        values, n_of_value = np.unique(keys >> np.uint64(32 - layout.bits), return_counts=True)
+        counts[values + np.uint64(1)] += n_of_value.astype(np.uint32)
+    file.seek(layout.starts_at + 4 * table * len(counts))
+    file.write(np.cumsum(counts, dtype=np.uint32).astype("<u4").tobytes())
 
 
 def opened(path: Path) -> Segment:
@@ -159,11 +186,13 @@ def opened(path: Path) -> Segment:
     mapped = np.memmap(path, np.uint8, "r").view(np.ndarray)
     n, n_tables, n_vectors = layout.n_pictures, layout.n_tables, layout.n_vectors
     digests_end = _HEAD.size + DIGEST_BYTES * n
+    starts = mapped[layout.starts_at : layout.keys_at].view("<u4").reshape(n_tables, (1 << layout.bits) + 1)
     keys = mapped[layout.keys_at : layout.slots_at].view("<u4").reshape(n_tables, n_vectors)
     slots = mapped[layout.slots_at :].view("<u2").reshape(n_tables, n_vectors)
     return Segment(
         digests=mapped[_HEAD.size : digests_end].reshape(n, DIGEST_BYTES),
         sizes=mapped[digests_end : digests_end + 2 * n].view("<u2"),
+        starts=tuple(starts),
         keys=tuple(keys),
         slots=tuple(slots),
         dead=np.zeros(n, np.bool_),
@@ -189,9 +218,19 @@ class _Layout:
         return _HEAD.pack(_MAGIC, self.n_pictures, self.n_tables, self.n_vectors)
 
     @property
-    def keys_at(self) -> int:
-        """Where the keys begin, at a multiple of their size."""
+    def bits(self) -> int:
+        """Of a key that `starts` goes by: so many that a range holds some four to eight keys."""
+        return max(1, (self.n_vectors // 4).bit_length() - 1)
+
+    @property
+    def starts_at(self) -> int:
+        """Where the starts begin, at a multiple of their size."""
         return -(-(_HEAD.size + (DIGEST_BYTES + 2) * self.n_pictures) // 4) * 4
+
+    @property
+    def keys_at(self) -> int:
+        """Where the keys begin."""
+        return self.starts_at + 4 * self.n_tables * ((1 << self.bits) + 1)
 
     @property
     def slots_at(self) -> int:
@@ -202,6 +241,11 @@ class _Layout:
     def n_bytes(self) -> int:
         """The size of the file."""
         return self.slots_at + 2 * self.n_tables * self.n_vectors
+
+
+def _bits_of(starts: NDArray[np.uint32]) -> int:
+    """The first bits of a key by which starts are told."""
+    return (len(starts) - 1).bit_length() - 1
 
 
 def _merged(parts: Sequence[Segment], table: int) -> Iterator[NDArray[np.uint64]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,7 +18,18 @@ Slots = NDArray[np.uint16]
 
 BUCKET_CAP = 400
 """A bucket of more descriptions says nothing: clear sky, black frames, dither."""
-SLOT_BITS = 16
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What is in the buckets of some keys of one table."""
+
+    lengths: NDArray[np.intp]
+    """For each key, how many vectors are in its bucket; more than `BUCKET_CAP` may be named without being listed."""
+    which: NDArray[np.intp]
+    """For each vector, the key."""
+    slots: Slots
+    """For each vector, its picture."""
 
 
 class Part(Protocol):
@@ -30,11 +42,8 @@ class Part(Protocol):
     def dead(self) -> NDArray[np.bool_]:
         """(at least len,): pictures that were removed; written to by who removes them."""
 
-    def lookup(self, table: int, keys: ShortKeys, *, cap: int) -> tuple[NDArray[np.intp], Slots]:
-        """The pictures in the buckets of keys: which key, and which slot. Buckets of more than `cap` vectors are passed over.
-
-        Shapes:  keys (m,) uint32, ascending; result (found,), (found,).
-        """
+    def find(self, table: int, keys: ShortKeys) -> Found:
+        """The vectors in the buckets of keys. Shape: keys (m,) uint32, ascending."""
 
     def digest(self, slot: int) -> Digest:
         """The picture at a slot."""
@@ -69,24 +78,47 @@ def short(keys: NDArray[np.uint64]) -> ShortKeys:
     return (scrambled(keys) >> np.uint64(32)).astype(np.uint32)
 
 
-def votes(part: Part, question: Question, *, most: int) -> dict[Digest, float]:
-    """The `most` pictures of a part with the most votes, plain or mirrored, whichever are more.
+def votes(parts: Sequence[Part], question: Question, *, most: int) -> dict[Digest, float]:
+    """Of each part the `most` pictures with the most votes, plain or mirrored, whichever are more.
 
-    Each vector has one vote for a picture, however often they meet.
+    A bucket has one vote, which the vectors in it share: the rarer a description, the more it says. Where the border between
+    two parts runs makes no difference.
     """
-    ballots = []
+    ballots = [_Ballot.empty() for _ in parts]
     for table, (keys, rows) in enumerate(zip(question.keys, question.rows, strict=True)):
-        which, slots = part.lookup(table, keys, cap=BUCKET_CAP)
-        ballots.append(rows[which].astype(np.uint32) << np.uint32(SLOT_BITS) | slots)
-    ballot = np.unique(np.concatenate(ballots))
-    if not len(ballot):
-        return {}
-    is_mirrored = ballot >> np.uint32(SLOT_BITS) >= question.n_rows
-    slots = (ballot & np.uint32((1 << SLOT_BITS) - 1)).astype(np.intp)
-    counts = np.maximum(
-        np.bincount(slots[~is_mirrored], minlength=1 + slots.max()), np.bincount(slots[is_mirrored], minlength=1 + slots.max())
-    )
-    counts[part.dead[: len(counts)].nonzero()] = 0
-    found = counts.nonzero()[0]
-    ranked = found[np.argsort(-counts[found], kind="stable")][:most]
-    return {part.digest(slot): float(counts[slot]) for slot in ranked.tolist()}
+        found = [part.find(table, keys) for part in parts]
+        length = np.sum([one.lengths for one in found], axis=0)
+        share = np.where(length <= BUCKET_CAP, 1 / np.maximum(length, 1), 0)
+        is_mirrored = rows >= question.n_rows
+        for one, ballot in zip(found, ballots, strict=True):
+            # A slot and the side of the mirror in one number.
+            ballot.candidates.append(2 * one.slots.astype(np.intp) + is_mirrored[one.which])
+            ballot.shares.append(share[one.which])
+    counted: dict[Digest, float] = {}
+    for part, ballot in zip(parts, ballots, strict=True):
+        counts = ballot.counted(len(part))
+        counts[part.dead[: len(part)]] = 0
+        chosen = counts.nonzero()[0]
+        chosen = chosen[np.argsort(-counts[chosen], kind="stable")][:most]
+        counted |= {part.digest(slot): float(counts[slot]) for slot in chosen.tolist()}
+    return counted
+
+
+@dataclass(frozen=True, eq=False)
+class _Ballot:
+    """The votes for the pictures of one part."""
+
+    candidates: list[NDArray[np.intp]]
+    shares: list[NDArray[np.float64]]
+
+    @classmethod
+    def empty(cls) -> _Ballot:
+        """No votes yet."""
+        return cls([], [])
+
+    def counted(self, n_slots: int) -> NDArray[np.float64]:
+        """The better side's votes for each slot, rounded so that the order of adding makes no difference. Shape: (n_slots,)."""
+        sums = np.bincount(np.concatenate(self.candidates), np.concatenate(self.shares), minlength=2 * n_slots)
+        # A damaged file may name slots that are not there: they are counted and left out.
+        better = sums[: 2 * n_slots].reshape(n_slots, 2).max(axis=1)
+        return np.asarray(np.round(better, 6), np.float64)
