@@ -32,8 +32,9 @@ from common.paths import RelPath, show
 from common.similarity import first_look, registration, sight
 from common.similarity.eyes import MemoryEyes
 from common.similarity.first_look import FirstLook
-from common.similarity.grouping import EARLY_BITS, Bond, Group, Grouping, Picture, Place, Rank
+from common.similarity.grouping import EARLY_BITS, Grouping
 from common.similarity.lsh import LshIndex
+from common.similarity.places import Bond, Group, Picture, Place, Rank
 from common.workers import Workers
 
 _CLOCK = SystemClock()
@@ -235,7 +236,7 @@ def _as_json(group: Group, copies: _Copies) -> dict[str, Any]:
 
 def _member(place: Place, copies: _Copies) -> dict[str, Any]:
     base = None if place.base is None else show(copies.paths[place.base][0])
-    sd = round(place.sd, 4) if place.has_features else None
+    sd = None if place.likeness is None else round(place.likeness.sd, 4)
     return {"path": show(copies.paths[place.picture.digest][0]), "relation": place.bond.value, "sd": sd, "base": base}
 
 

@@ -7,7 +7,7 @@
    transformed, and joins a group; `scene` is another shot, worth predicting from; neither makes a group of its own.
 4. `doubts`: pictures taken by one camera in one second that features could not relate, such as a small crop of a large
    original. Who can open the files again looks closer and says what it saw (`resolve`).
-5. `finish`: members move to the representative that they turn out to belong to, so that the order of arrival matters little.
+5. `finish`: groups are gathered anew around their richest pictures, so that the order of arrival matters little.
 
 Pure decisions over answers that `Eyes` gives; no I/O, no arrays. The paper accepts at SD >= 0.75 [S §IV-B]; departs: at that
 threshold a crop is never found, so registration accepts and SD is only reported. Where the paper leaves the order of
@@ -17,101 +17,22 @@ arrival open, a picture that joins two groups merges them, unless their represen
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import NamedTuple, Protocol
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from common.ids import Digest
+from common.similarity.places import Bond, Eyes, Group, Likeness, Picture, Place, Rank
 
 EARLY_BITS = 31
 """PDQ distance, of 256 bits, up to which two pictures are one; no false positive in 7,834 unrelated pictures."""
+_NCC_STEP = 0.03
 MAX_DOUBTS = 4
 """Closer looks that one picture may ask for; a camera without a clock gives all its pictures the same time."""
 
 
-class Bond(StrEnum):
-    """What a picture is to the base that it hangs on."""
-
-    NONE = "none"
-    NEAR = "near"
-    SCENE = "scene"
-
-
-class Rank(NamedTuple):
-    """How much a picture says, the larger the better: compared from left to right [S §III-A: most features first]."""
-
-    n_features: int
-    pixels: int
-    n_metadata: int
-    n_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """What grouping must know of a content by itself."""
-
-    digest: Digest
-    rank: Rank
-    moment: bytes = b""
-    """Exact time and camera, empty where unknown. Equal moments are a reason to look closer, never a proof."""
-
-
-class Likeness(Protocol):
-    """What a comparison of two pictures found. `common.similarity.registration.Relation` is one."""
-
-    @property
-    def kind(self) -> str:
-        """`near`, `scene` or `none`."""
-
-    @property
-    def inliers(self) -> int:
-        """Matches that one affine transform explains."""
-
-    @property
-    def sd(self) -> float:
-        """The similarity degree, 0 to 1 [S §IV-B]."""
-
-
-class Eyes(Protocol):
-    """What has been seen so far, and how two pictures compare."""
-
-    def hinted(self, picture: Digest) -> Sequence[tuple[Digest, int]]:
-        """Remembered pictures whose summary keys meet this one's, each with its PDQ distance in bits (0-256)."""
-
-    def similar(self, picture: Digest, scene_of: Callable[[Digest], Digest]) -> Sequence[Digest]:
-        """Remembered pictures that share most features with this one, best first, few of those that `scene_of` calls one."""
-
-    def relate(self, a: Digest, b: Digest) -> Likeness:
-        """How two pictures compare; both have features. Deterministic and symmetric in kind."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a picture hangs: on itself, or on a base by a bond."""
-
-    picture: Picture
-    base: Digest | None = None
-    bond: Bond = Bond.NONE
-    """NEAR puts it into its base's group. SCENE does not: it only names what to predict from."""
-    sd: float = 1.0
-    inliers: int = 0
-    has_features: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Near-duplicates of one another: the richest stands for all; `members` in the order of their digests, without it."""
-
-    representative: Digest
-    members: tuple[Place, ...]
-    scenes: tuple[Place, ...] = ()
-    """Representatives of other groups, by digest, that are other shots of this scene; each hangs on a richer one of it."""
-
-
 @dataclass(slots=True)
 class _Set:
-    """A group in the making: its pictures, and the one that stands for them."""
+    """A group in the making: the one that stands for it, and its pictures."""
 
     representative: Digest
     pictures: set[Digest] = field(default_factory=set)
@@ -123,10 +44,14 @@ class Grouping:
     def __init__(self, eyes: Eyes) -> None:
         self._eyes = eyes
         self._places: dict[Digest, Place] = {}
+        self._since: dict[Digest, int] = {}
+        """The how manieth each was placed."""
         self._sets: dict[Digest, _Set] = {}
         """By picture; all pictures of a group share one object."""
         self._moments: dict[bytes, list[Digest]] = defaultdict(list)
         self._likenesses: dict[tuple[Digest, Digest], Likeness] = {}
+        self._near: dict[Digest, set[Digest]] = defaultdict(set)
+        """Pictures that were found near to each other."""
 
     def __contains__(self, picture: Digest) -> bool:
         return picture in self._places
@@ -144,7 +69,7 @@ class Grouping:
             representative = self._places[self._sets[seen].representative]
             if _outranks(picture.rank, representative.picture.rank):
                 continue
-            return self._join(Place(picture, base=self._anchor(seen), bond=Bond.NEAR, sd=1.0))
+            return self._join(Place(picture, base=representative.picture.digest, bond=Bond.NEAR, witness=seen))
         return None
 
     def place(self, picture: Picture) -> Place:
@@ -152,16 +77,12 @@ class Grouping:
         near, scenes = self._related(picture.digest)
         if not near:
             base = _best(scenes)
-            bond = Bond.SCENE if base else Bond.NONE
-            sd, inliers = (scenes[base].sd, scenes[base].inliers) if base else (1.0, 0)
-            return self._found(Place(picture, base, bond, sd=sd, inliers=inliers, has_features=True))
-        first = _best(near)
-        assert first is not None  # noqa: S101 - near is not empty
-        likeness = near[first]
-        placed = self._join(
-            Place(picture, base=first, bond=Bond.NEAR, sd=likeness.sd, inliers=likeness.inliers, has_features=True)
-        )
-        for other in sorted(near, key=lambda seen: (-near[seen].inliers, seen)):
+            if base is None:
+                return self._found(Place(picture, has_features=True))
+            return self._found(Place(picture, base, Bond.SCENE, scenes[base], has_features=True))
+        first, *others = sorted(near, key=lambda seen: (_distance(near[seen]), seen))
+        placed = self._join(Place(picture, first, Bond.NEAR, near[first], has_features=True))
+        for other in others:
             self._merge(first, other)
         return placed
 
@@ -174,32 +95,46 @@ class Grouping:
                 yield from ((top, poor) for top in rich[:MAX_DOUBTS])
 
     def resolve(self, a: Digest, b: Digest, likeness: Likeness) -> None:
-        """Takes the word of a closer look at two representatives."""
-        self._likenesses[_pair(a, b)] = likeness
-        if likeness.kind == Bond.NEAR and self._sets[a] is not self._sets[b]:
-            rich, poor = sorted((a, b), key=self._order)
+        """Takes the word of a closer look at two representatives; of the smaller digest to the larger."""
+        self._learn(a, b, likeness)
+        if likeness.kind == Bond.NONE:
+            return
+        rich, poor = sorted((a, b), key=self._order)
+        if likeness.kind == Bond.NEAR:
             self._merge(rich, poor)
-            self._rehang(poor, rich, likeness)
-        elif likeness.kind == Bond.SCENE:
-            rich, poor = sorted((a, b), key=self._order)
-            if self._places[poor].bond is Bond.NONE:
-                self._rehang(poor, rich, likeness)
+        if self._places[poor].bond is Bond.NONE:
+            self._places[poor] = replace(self._places[poor], base=rich, bond=Bond(likeness.kind), likeness=likeness)
 
     def finish(self) -> Iterator[Digest]:
-        """Hangs members on their representative where they are near to it, and representatives on the best richer scene.
+        """Puts right what arrived in an unlucky order: groups, then bases of members, then scenes of representatives.
 
+        Groups are gathered anew around their richest pictures, so that those which only a poor witness joined come apart.
         Yields each picture when it is done, for it may take a while; to be run to its end.
         """
-        for picture in sorted(self._places, key=self._order):
-            place = self._places[picture]
-            top = self._sets[picture].representative
-            if picture == top:
-                self._places[picture] = self._as_scene(place)
-            elif place.base != top and place.has_features:
-                likeness = self._likeness(picture, top)
-                if likeness.kind == Bond.NEAR or place.bond is not Bond.NEAR:
-                    self._rehang(picture, top, likeness)
+        parts: dict[Digest, _Set] = {}
+        tops_of: dict[int, list[Digest]] = defaultdict(list)
+        for picture in sorted((p for p, place in self._places.items() if place.has_features), key=self._order):
+            inside = tops_of[id(self._sets[picture])]
+            near = self._nearest(picture, [*inside, *(parts[p].representative for p in self._near[picture] if p in parts)])
+            part = parts[picture] = parts[near] if near else _Set(picture)
+            part.pictures.add(picture)
+            if near is None:
+                inside.append(picture)
             yield picture
+        self._bridge(parts)
+        for picture in sorted(self._places, key=self._since.__getitem__):
+            # A witness was placed before it, and so is done before it here.
+            witness = self._places[picture].witness
+            if picture not in parts:
+                part = parts[picture] = parts[witness] if witness is not None else _Set(picture)
+                part.pictures.add(picture)
+        self._sets = parts
+        for top in sorted({part.representative for part in parts.values()}):
+            self._hang(parts[top])
+            yield top
+        for top in sorted({part.representative for part in parts.values()}):
+            self._places[top] = self._as_scene(self._places[top])
+            yield top
 
     def groups(self) -> list[Group]:
         """All groups, also those of one picture, by the digest of their representative."""
@@ -239,6 +174,36 @@ class Grouping:
                 scenes[seen] = likeness
         return near, scenes
 
+    def _nearest(self, picture: Digest, tops: Iterable[Digest]) -> Digest | None:
+        """The one of some representatives that a picture is nearest to, if to any."""
+        return _best({top: found for top in tops if (found := self._likeness(picture, top)).kind == Bond.NEAR})
+
+    def _bridge(self, parts: dict[Digest, _Set]) -> None:
+        """Joins groups that some picture belongs to both of, unless what stands for them are two shots of one scene."""
+        bridges = {_pair(a, b) for a in parts for b in self._near[a] if b in parts and parts[a] is not parts[b]}
+        for a, b in sorted(bridges, key=lambda pair: (_distance(self._likeness(*pair)), pair)):
+            rich, poor = sorted((parts[a], parts[b]), key=lambda part: self._order(part.representative))
+            if rich is not poor and self._likeness(rich.representative, poor.representative).kind != Bond.SCENE:
+                rich.pictures |= poor.pictures
+                parts |= dict.fromkeys(poor.pictures, rich)
+
+    def _hang(self, group: _Set) -> None:
+        """Gives each picture of a group the base that leads to its representative in the fewest steps."""
+        top = group.representative
+        if self._places[top].bond is Bond.NEAR:
+            self._places[top] = Place(self._places[top].picture, has_features=self._places[top].has_features)
+        reached, rest = [top], {picture for picture in group.pictures if self._places[picture].has_features} - {top}
+        for base in reached:
+            found = sorted((p for p in rest & self._near[base]), key=lambda p: (_distance(self._likeness(p, base)), p))
+            for picture in found:
+                place = self._places[picture]
+                self._places[picture] = Place(place.picture, base, Bond.NEAR, self._likeness(picture, base), has_features=True)
+            reached += found
+            rest -= set(found)
+        for picture in group.pictures - {top}:
+            if not self._places[picture].has_features:
+                self._places[picture] = replace(self._places[picture], base=top, bond=Bond.NEAR)
+
     def _as_scene(self, place: Place) -> Place:
         """The place of a representative on the best of those richer that show its scene, if any."""
         alone = Place(place.picture, has_features=place.has_features)
@@ -257,7 +222,7 @@ class Grouping:
         if base_or_none is None:
             return alone
         likeness = scenes[base_or_none]
-        return Place(place.picture, base_or_none, Bond.SCENE, sd=likeness.sd, inliers=likeness.inliers, has_features=True)
+        return Place(place.picture, base_or_none, Bond.SCENE, likeness, has_features=True)
 
     def _scene(self, top: Digest) -> Digest:
         """The representative that a scene's other shots hang on at last, each on a richer one, so that no chain is a ring."""
@@ -296,6 +261,7 @@ class Grouping:
     def _keep(self, place: Place) -> Place:
         digest = place.picture.digest
         self._places[digest] = place
+        self._since[digest] = len(self._since)
         if place.picture.moment:
             self._moments[place.picture.moment].append(digest)
         return place
@@ -319,22 +285,17 @@ class Grouping:
         seen = [picture for picture in group.pictures if self._places[picture].has_features]
         group.representative = min(seen or group.pictures, key=self._order)
 
-    def _anchor(self, seen: Digest) -> Digest:
-        """The base for what is recognised as `seen`: its group's representative."""
-        return self._sets[seen].representative
-
-    def _rehang(self, picture: Digest, base: Digest, likeness: Likeness) -> None:
-        old = self._places[picture]
-        bond = Bond.NEAR if self._sets[picture] is self._sets[base] else Bond(likeness.kind)
-        self._places[picture] = Place(
-            old.picture, base, bond, sd=likeness.sd, inliers=likeness.inliers, has_features=old.has_features
-        )
-
     def _likeness(self, a: Digest, b: Digest) -> Likeness:
         pair = _pair(a, b)
         if pair not in self._likenesses:
-            self._likenesses[pair] = self._eyes.relate(*pair)
+            self._learn(*pair, self._eyes.relate(*pair))
         return self._likenesses[pair]
+
+    def _learn(self, a: Digest, b: Digest, likeness: Likeness) -> None:
+        self._likenesses[_pair(a, b)] = likeness
+        if likeness.kind == Bond.NEAR:
+            self._near[a].add(b)
+            self._near[b].add(a)
 
     def _knows_bond(self, a: Digest, b: Digest) -> bool:
         known = self._likenesses.get(_pair(a, b))
@@ -351,7 +312,12 @@ def _pair(a: Digest, b: Digest) -> tuple[Digest, Digest]:
 
 
 def _best(found: Mapping[Digest, Likeness]) -> Digest | None:
-    return min(found, key=lambda seen: (-found[seen].inliers, seen), default=None)
+    return min(found, key=lambda seen: (_distance(found[seen]), seen), default=None)
+
+
+def _distance(likeness: Likeness) -> tuple[int, int]:
+    """Sorts the likest first: by what is laid over each other, in steps above its noise, then by how many points agree."""
+    return -round(likeness.ncc / _NCC_STEP), -likeness.inliers
 
 
 def _outranks(rank: Rank, other: Rank) -> bool:

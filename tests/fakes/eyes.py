@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from common.ids import Digest, digest_of
-from common.similarity.grouping import Picture, Rank
+from common.similarity.places import Picture, Rank
 
 OVERLAP = 0.5
 """Part of the shorter strip that must be shared."""
@@ -49,6 +49,11 @@ class Seen:
     kind: str
     inliers: int
     sd: float
+
+    @property
+    def ncc(self) -> float:
+        """Whatever is near looks equally alike."""
+        return 1.0 if self.kind == "near" else 0.5
 
 
 class StripEyes:

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.ids import Digest
-from common.similarity.grouping import Bond, Grouping
-from tests.fakes.eyes import Strip, StripEyes
+from common.similarity.grouping import Grouping
+from common.similarity.places import Bond
+from tests.fakes.eyes import Seen, Strip, StripEyes
 
 WHOLE = Strip("sea")
 LEFT = Strip("sea", low=0, high=40)
@@ -80,13 +81,40 @@ def test_a_member_of_both_never_merges_two_shots_of_one_scene() -> None:
     """A doubtful picture near to two shots of a burst must not make one group of all their copies."""
 
     class Doubtful(StripEyes):
-        def relate(self, a: Digest, b: Digest):  # type: ignore[no-untyped-def]  # noqa: ANN202 - as the class it extends
+        def relate(self, a: Digest, b: Digest) -> Seen:
             seen = super().relate(a, b)
-            return type(seen)("near", 10, 0.1) if doubtful.digest in {a, b} and seen.kind == "scene" else seen
+            return Seen("near", 10, 0.1) if doubtful.digest in {a, b} and seen.kind == "scene" else seen
 
     doubtful = Strip("sea", pixels=5, low=10, high=90)
     grouping = grouped([WHOLE, OTHER_SHOT, doubtful], eyes=Doubtful())
     assert sets(grouping) == {together(WHOLE, doubtful), together(OTHER_SHOT)}
+
+
+def test_a_group_that_poor_witnesses_joined_comes_apart() -> None:
+    """Thumbnails of two shots look alike; their originals, which came later, do not."""
+
+    class Shortsighted(StripEyes):
+        def relate(self, a: Digest, b: Digest) -> Seen:
+            seen = super().relate(a, b)
+            small = all(self.strips[one].pixels == 5 for one in (a, b))
+            return Seen("near", 8, 0.1) if small and seen.kind == "scene" else seen
+
+    strips = [Strip("sea", pixels=5), Strip("sea", shot=1, pixels=5), WHOLE, OTHER_SHOT]
+    expected = {together(WHOLE, strips[0]), together(OTHER_SHOT, strips[1])}
+    for order in (strips, strips[::-1], strips[1:] + strips[:1]):
+        assert sets(grouped(order, eyes=Shortsighted())) == expected
+
+
+def test_a_member_hangs_on_its_representative_where_it_can() -> None:
+    """And through another member where only that leads there."""
+    crop, crop_of_crop = Strip("sea", low=0, high=60), Strip("sea", low=55, high=75, pixels=70)
+    middle = Strip("sea", low=30, high=90, pixels=80)
+    grouping = grouped([crop_of_crop, crop, middle])
+    (group,) = [one for one in grouping.groups() if one.representative == middle.digest]
+    assert {member.picture.digest: member.base for member in group.members} == {
+        crop.digest: middle.digest,
+        crop_of_crop.digest: middle.digest,
+    }
 
 
 def test_a_recognised_picture_is_compared_with_nothing() -> None:
