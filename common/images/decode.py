@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import cv2
@@ -32,6 +34,8 @@ MAX_ENLARGEMENT = 4
 
 # Our own limit is checked before decoding; Pillow's would warn at 89 megapixels.
 Image.MAX_IMAGE_PIXELS = None
+
+_STRIP_BLOCKS = 64
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -64,16 +68,18 @@ def decode(content: bytes, *, long_side: int = LONG_SIDE, max_pixels: int = MAX_
             image = Image.open(io.BytesIO(content), formats=FORMATS)
         except DAMAGE as error:
             raise ContentError("unsupported", "not a picture of a known format") from error
-        with image:
+        with image, _damage_told():
             width, height = image.size
             _refuse_if_too_large(width, height, max_pixels=max_pixels)
-            try:
-                rgb = _reduced_rgb(image, _fitted(width, height, side=long_side))
-                metadata = metadata_of(image)
-            except (*DAMAGE, cv2.error) as error:
-                raise ContentError("damaged", f"the picture cannot be decoded: {error}") from error
+            target = _fitted(width, height, side=long_side)
             # A JPEG of several pictures, as phones write them, is its first one.
             kind = "JPEG" if image.format == "MPO" else image.format or ""
+            rgb = None if kind == "WEBP" else _reduced_rgb(image, target)
+            metadata = metadata_of(image)
+        del image
+        if rgb is None:
+            with _damage_told():
+                rgb = _reduced_webp(content, target)
     return _upright(rgb, metadata, size=(width, height), kind=kind, long_side=long_side)
 
 
@@ -97,6 +103,14 @@ def turned(pixels: Pixels, orientation: int) -> Pixels:
     return pixels
 
 
+@contextmanager
+def _damage_told() -> Iterator[None]:
+    try:
+        yield
+    except (*DAMAGE, cv2.error) as error:
+        raise ContentError("damaged", f"the picture cannot be decoded: {error}") from error
+
+
 def _refuse_if_too_large(width: int, height: int, *, max_pixels: int) -> None:
     if min(width, height) < 1:
         raise ContentError("damaged", f"a picture of {width}x{height}")
@@ -115,13 +129,38 @@ def _reduced_rgb(image: Image.Image, target: tuple[int, int]) -> Pixels:
     """(h, w, 3) uint8, still as stored, at least `target` and less than twice that where the original is larger."""
     image.draft(None, target)  # a JPEG decodes at 1/2, 1/4 or 1/8; nothing for others
     image.load()
+    factor = _factor(image.size, target)
+    if image.mode in {"I", "F"}:
+        # Four bytes a pixel, and as many more for each copy.
+        image, factor = image.reduce(factor), 1
     small = _eight_bits(image)
     has_alpha = small.mode in {"LA", "La", "PA", "RGBA", "RGBa"} or "transparency" in small.info
     if small.mode in {"1", "P", "PA"}:
         small = small.convert("RGBA" if has_alpha else "RGB")
-    factor = min(small.width // target[0], small.height // target[1])
-    if factor > 1:
-        small = small.reduce(factor)
+    return _on_white(small, factor=factor, has_alpha=has_alpha)
+
+
+def _reduced_webp(content: bytes, target: tuple[int, int]) -> Pixels:
+    """As `_reduced_rgb`. Pillow would hold four copies of all pixels at once, this holds one."""
+    pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+    if pixels is None:
+        raise ValueError("the bytes make no sense")
+    has_alpha = pixels.shape[2] > len("RGB")
+    factor = _factor((pixels.shape[1], pixels.shape[0]), target)
+    # Strips of whole blocks give what the whole would.
+    strips = [pixels[y : y + _STRIP_BLOCKS * factor] for y in range(0, pixels.shape[0], _STRIP_BLOCKS * factor)]
+    to_rgb = cv2.COLOR_BGRA2RGBA if has_alpha else cv2.COLOR_BGR2RGB
+    images = (Image.fromarray(_pixels(cv2.cvtColor(strip, to_rgb))) for strip in strips)
+    return np.concatenate([_on_white(image, factor=factor, has_alpha=has_alpha) for image in images])
+
+
+def _factor(size: tuple[int, int], target: tuple[int, int]) -> int:
+    return max(1, min(size[0] // target[0], size[1] // target[1]))
+
+
+def _on_white(image: Image.Image, *, factor: int, has_alpha: bool) -> Pixels:
+    """(h, w, 3) uint8, `factor` times smaller by averages."""
+    small = image.reduce(factor)
     if has_alpha:
         small = small.convert("RGBA")
         white = Image.new("RGBA", small.size, (255, 255, 255, 255))

@@ -66,10 +66,10 @@ def from_bytes(raw: bytes) -> Sight:
     at = _HEAD.size + n_described
     inflating = zlib.decompressobj()
     try:
-        steps = inflating.decompress(raw[at:], height * width)
+        steps = inflating.decompress(raw[at:], height * width + 1)
     except zlib.error as error:
         raise ContentError("damaged", f"a sight's small picture: {error}") from error
-    if len(steps) != height * width:
+    if len(steps) != height * width or not inflating.eof or inflating.unused_data:
         raise ContentError("damaged", "a sight's small picture of another size")
     grey = np.frombuffer(steps, np.uint8).reshape(height, width).cumsum(axis=1, dtype=np.uint8)
     return Sight(features.from_bytes(raw[_HEAD.size : at]), grey)
