@@ -59,12 +59,14 @@ class AffinityIndex:
     def candidates(self, glance: Glance) -> list[Digest]:
         """The pictures that share a key with this one, those that share most first, then in the order of their insertion."""
         asked = asked_keys(glance)
-        found = []
-        for keys, slots in self._runs:
-            start, end = np.searchsorted(keys, asked, "left"), np.searchsorted(keys, asked, "right")
-            found += [slots[a:b] for a, b in zip(start.tolist(), end.tolist(), strict=True) if 0 < b - a <= BUCKET_CAP]
-        fresh = [self._fresh[key] for key in asked.tolist() if key in self._fresh]
-        found += [np.array(slots, np.uint32) for slots in fresh if len(slots) <= BUCKET_CAP]
+        length = np.array([len(self._fresh.get(key, ())) for key in asked.tolist()])
+        ranges = [(np.searchsorted(keys, asked, "left"), np.searchsorted(keys, asked, "right")) for keys, _ in self._runs]
+        for start, end in ranges:
+            length += end - start
+        is_telling = (length > 0) & (length <= BUCKET_CAP)
+        found = [np.array(self._fresh.get(key, ()), np.uint32) for key in asked[is_telling].tolist()]
+        for (_, slots), (start, end) in zip(self._runs, ranges, strict=True):
+            found += [slots[a:b] for a, b in zip(start[is_telling].tolist(), end[is_telling].tolist(), strict=True)]
         if not found:
             return []
         slots, votes = np.unique(np.concatenate(found), return_counts=True)

@@ -28,7 +28,7 @@ from common.similarity.dihedral import Floats
 from common.similarity.keys import KeyFamily, Keys
 from common.similarity.vector import DIMENSIONS, forms_of_vector
 
-FAMILY = KeyFamily("asv 1", DIMENSIONS, projections=20, tables=8, width=45.0)
+FAMILY = KeyFamily("asv 1", DIMENSIONS, projections=20, tables=8, width=70.0)
 N_PROBES = 2
 """Neighbouring buckets asked besides a vector's own."""
 N_LOOKUPS = 8 * FAMILY.tables * (1 + N_PROBES) + 1

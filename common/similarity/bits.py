@@ -115,11 +115,12 @@ class FilterStack:
 
     def add(self, keys: Keys) -> None:
         """Remembers keys. Shape: (n,) uint64."""
+        new = np.unique(keys[~self.holds(keys)])
         last = self._filters[-1]
-        if last.n_keys + len(keys) > last.capacity and last.n_keys:
-            last = BitFilter.sized(max(2 * last.capacity, len(keys)), self._rate / 2 ** (len(self._filters) + 1))
+        if len(new) and last.n_keys and last.n_keys + len(new) > last.capacity:
+            last = BitFilter.sized(max(2 * last.capacity, len(new)), self._rate / 2 ** (len(self._filters) + 1))
             self._filters.append(last)
-        last.add(keys[~self.holds(keys)])
+        last.add(new)
 
     def holds(self, keys: Keys) -> NDArray[np.bool_]:
         """Which keys may be remembered. Shapes: (n,) uint64 -> (n,) bool."""

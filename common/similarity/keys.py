@@ -65,7 +65,7 @@ class KeyFamily:
 
     def _mixed(self, cells: NDArray[np.int64]) -> Keys:
         """One number for each row of cells; a step along a projection adds or takes away that projection's multiplier."""
-        return np.asarray((cells.astype(np.uint64) * self._multipliers).sum(axis=2, dtype=np.uint64))
+        return np.asarray((cells.astype(np.uint64) * self._multipliers).sum(axis=2, dtype=np.uint64) + self._salts)
 
     @cached_property
     def _directions(self) -> Floats:
@@ -84,6 +84,11 @@ class KeyFamily:
     def _multipliers(self) -> Keys:
         """Odd, so that no step is lost. Shape: (tables, projections)."""
         return (self._drawn("multipliers", self.tables * self.projections) | np.uint64(1)).reshape(self.tables, self.projections)
+
+    @cached_property
+    def _salts(self) -> Keys:
+        """So that the middle of one table is not the middle of all. Shape: (tables,)."""
+        return self._drawn("salts", self.tables)
 
     def _uniform(self, what: str, n: int) -> NDArray[np.float64]:
         """Numbers in (0, 1]."""

@@ -17,7 +17,7 @@ from common.similarity.bits import FilterStack
 from common.similarity.keys import KeyFamily, Keys, scrambled
 from common.similarity.vector import DIMENSIONS
 
-PAPER_FAMILY = KeyFamily("paper's asv 1", DIMENSIONS, projections=1, tables=8, width=45.0)
+PAPER_FAMILY = KeyFamily("paper's asv 1", DIMENSIONS, projections=1, tables=8, width=70.0)
 
 
 class SummaryVector(Protocol):
