@@ -1,7 +1,10 @@
 """What a worker process can be asked to do: a table of names, and the digesting ends through which a job reads and writes.
 
 A job gets plain values and open descriptors and returns plain values, so nothing but JSON and descriptors crosses between
-the agent and its workers. A later kind of work (decoding pictures, features, deltas) is one more row of `JOBS`.
+the agent and its workers. A later kind of work is one more row of `JOBS`.
+
+What looks at pictures (`glance`, `see`, `compare`) imports NumPy and OpenCV when it is first asked for: a worker that only
+codes never does.
 """
 
 from __future__ import annotations
@@ -15,6 +18,9 @@ from blake3 import blake3
 
 from common.coding import CODINGS
 from common.errors import ContentError
+
+MAX_PICTURE_BYTES = 256 * 1024 * 1024
+"""A file that is larger is not looked at as a picture: a worker reads all of it at once."""
 
 Value = str | int
 Job = Callable[[Mapping[str, Value], Sequence[int]], dict[str, Value]]
@@ -112,4 +118,51 @@ def decode(arguments: Mapping[str, Value], fds: Sequence[int]) -> dict[str, Valu
     return {"digest": target.finish().hex(), "bytes": target.n_bytes}
 
 
-JOBS: Mapping[str, Job] = MappingProxyType({"encode": encode, "decode": decode})
+def glance(arguments: Mapping[str, Value], fds: Sequence[int]) -> dict[str, Value]:
+    """Takes a first look at the picture in the first descriptor and writes what it saw into the last.
+
+    The argument `digest_0` names the content that is expected. Errors: ContentError, `changed` where it is another; OSError.
+    """
+    from common.similarity import first_look  # noqa: PLC0415 - slow, and not needed to code
+
+    content = _whole(arguments, fds, at=0)
+    return _told(first_look.to_bytes(first_look.first_look(content)), fds)
+
+
+def see(arguments: Mapping[str, Value], fds: Sequence[int]) -> dict[str, Value]:
+    """Writes what comparing needs of a picture; arguments, descriptors and errors as `glance`."""
+    from common.similarity import sight  # noqa: PLC0415 - likewise
+
+    content = _whole(arguments, fds, at=0)
+    return _told(sight.to_bytes(sight.see(content)), fds)
+
+
+def compare(arguments: Mapping[str, Value], fds: Sequence[int]) -> dict[str, Value]:
+    """Looks closely at the pictures in the first two descriptors and writes how they relate; `digest_0`, `digest_1`."""
+    from common.similarity import closer, registration  # noqa: PLC0415 - likewise
+
+    # One content at a time in memory.
+    a, b = (closer.look(_whole(arguments, fds, at=at)) for at in (0, 1))
+    return _told(registration.to_bytes(closer.compare(a, b)), fds)
+
+
+def _whole(arguments: Mapping[str, Value], fds: Sequence[int], *, at: int) -> bytes:
+    source = DigestingSource(fds[at])
+    if source.size > MAX_PICTURE_BYTES:
+        raise ContentError("too_large", f"a picture of {source.size >> 20} MiB is not looked at")
+    pieces = []
+    while piece := source.read(source.size):
+        pieces.append(piece)
+    if source.digest().hex() != arguments[f"digest_{at}"]:
+        raise ContentError("changed", "the file is no longer the content that was to be looked at")
+    return b"".join(pieces)
+
+
+def _told(seen: bytes, fds: Sequence[int]) -> dict[str, Value]:
+    target = DigestingTarget(fds[-1])
+    target.write(seen)
+    target.finish()
+    return {"bytes": target.n_bytes}
+
+
+JOBS: Mapping[str, Job] = MappingProxyType({"encode": encode, "decode": decode, "glance": glance, "see": see, "compare": compare})

@@ -148,7 +148,9 @@ def _command(memory_bytes: int, jobs: str) -> list[str]:
 def _environment() -> dict[str, str]:
     kept = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH", "TZ") if name in os.environ}
     # One arena: threads of a library would otherwise each keep freed memory of their own.
-    return kept | {"LC_ALL": "C.UTF-8", "MALLOC_ARENA_MAX": "1"}
+    # One thread: as many workers as processors run already, and results must not depend on how many there are.
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OPENCV_FOR_THREADS_NUM"), "1")
+    return kept | threads | {"LC_ALL": "C.UTF-8", "MALLOC_ARENA_MAX": "1"}
 
 
 def _reply(fields: Mapping[str, Any]) -> Reply:

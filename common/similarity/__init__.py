@@ -1,0 +1,3 @@
+"""Which pictures show the same: hashes, summary vectors, features, indexes and the geometry that decides."""
+
+import common.images  # noqa: F401 - settles the libraries' threads before they are loaded
