@@ -12,14 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from common.errors import ContentError
-from common.images.decode import LONG_SIDE, decode
+from common.images.decode import decode
 from common.similarity import alignment, features
 from common.similarity.features import Features
 from common.similarity.interest import Bytes
-
-CLOSE_SIDE = 1024
-"""Pixels of the longer side when two pictures are looked at closely: a small part of a large picture then has points."""
-CLOSE_POINTS = 1000
 
 _MAGIC = b"SS\x01"
 _HEAD = struct.Struct("<3sBBI")
@@ -39,12 +35,8 @@ def see(content: bytes) -> Sight:
 
     Errors: ContentError as `common.images.decode.decode`; MemoryError.
     """
-    return _see(content, long_side=LONG_SIDE, n_points=features.N_POINTS)
-
-
-def see_closely(content: bytes) -> Sight:
-    """As `see`, with twice the pixels and five times the points: for two pictures that may be one and look like strangers."""
-    return _see(content, long_side=CLOSE_SIDE, n_points=CLOSE_POINTS)
+    grey = decode(content).grey
+    return Sight(features.extract(grey), alignment.small_grey(grey))
 
 
 def to_bytes(sight: Sight) -> bytes:
@@ -73,8 +65,3 @@ def from_bytes(raw: bytes) -> Sight:
         raise ContentError("damaged", "a sight's small picture of another size")
     grey = np.frombuffer(steps, np.uint8).reshape(height, width).cumsum(axis=1, dtype=np.uint8)
     return Sight(features.from_bytes(raw[_HEAD.size : at]), grey)
-
-
-def _see(content: bytes, *, long_side: int, n_points: int) -> Sight:
-    grey = decode(content, long_side=long_side).grey
-    return Sight(features.extract(grey, n_points=n_points), alignment.small_grey(grey))
