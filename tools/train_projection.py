@@ -3,7 +3,8 @@
 
     python tools/train_projection.py FOLDER [FOLDER ...] --out common/similarity/projection_1.npz
 
-The pictures must not be among those that detection is measured on. Run once: the file is part of a stored format.
+The pictures must not be among those that detection is measured on. Run once: the file is part of a stored format. Another run
+makes a slightly different one, since points are chosen a little differently than on the day of the first; the digests stay.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from common.similarity.projection import DESCRIPTIONS, train
 MAX_PATCHES = 8_000
 """Long descriptions are taken from so many points, evenly: 3,042 numbers each."""
 MAX_POINTS = 40_000
+POINTS_PER_PICTURE = 200
 
 
 def pictures(folders: list[Path]) -> dict[bytes, Pixels]:
@@ -44,7 +46,7 @@ def main() -> None:
     parser.add_argument("--out", required=True, type=Path)
     arguments = parser.parse_args()
     seen = pictures(arguments.folders)
-    points = {digest: interest.find(grey) for digest, grey in seen.items()}
+    points = {digest: interest.find(grey, n_points=POINTS_PER_PICTURE) for digest, grey in seen.items()}
     stored: dict[str, np.ndarray] = {"pictures": np.frombuffer(b"".join(seen), np.uint8).reshape(-1, 32)}
     for name, description in DESCRIPTIONS.items():
         described = np.concatenate([description.describe(grey, points[digest]) for digest, grey in seen.items()])

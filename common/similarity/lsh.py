@@ -105,16 +105,20 @@ class LshIndex:
         return best(votes(parts, question, most=_SHORTLIST * k), k, scene_of=scene_of)
 
     def flush(self) -> None:
-        """Makes everything so far durable, and merges what has grown enough."""
+        """Makes everything so far durable, and merges what has grown enough.
+
+        Errors:  IntegrityError where a segment that would be merged turns out to be damaged: build the index anew.
+        """
         if self._is_clean:
             return
         merged: list[str] = []
         if len(self._fresh):
             merged = self._elders()
-            parts = [*(self._sealed.pop(name) for name in merged), self._fresh.sealed()]
+            parts: list[segment.Mergeable] = [*(self._sealed[name] for name in merged), self._fresh.sealed()]
             self._n_written += 1
             name = f"{self._n_written:08d}.seg"
-            segment.write(self._folder / name, parts)
+            segment.write(self._folder / name, parts, n_tables=FAMILY.tables)
+            self._sealed = {kept: part for kept, part in self._sealed.items() if kept not in merged}
             self._fresh = Fresh(FAMILY.tables, capacity=FRESH_PICTURES)
             self._take(name)
         manifest = {"version": _VERSION, "family": repr(FAMILY), "n_written": self._n_written}

@@ -120,5 +120,4 @@ class _Ballot:
         """The better side's votes for each slot, rounded so that the order of adding makes no difference. Shape: (n_slots,)."""
         sums = np.bincount(np.concatenate(self.candidates), np.concatenate(self.shares), minlength=2 * n_slots)
         # A damaged file may name slots that are not there: they are counted and left out.
-        better = sums[: 2 * n_slots].reshape(n_slots, 2).max(axis=1)
-        return np.asarray(np.round(better, 6), np.float64)
+        return np.asarray(np.round(np.maximum(sums[0 : 2 * n_slots : 2], sums[1 : 2 * n_slots : 2]), 6), np.float64)

@@ -169,9 +169,27 @@ def test_rotten_postings_lead_to_wrong_candidates_at_worst(small: LshIndex, tmp_
         small.insert(named(n), drawn(n))
     (path,) = (tmp_path / "index").glob("*.seg")
     raw = bytearray(path.read_bytes())
-    raw[-2 * 8 * 800 :: 7] = b"\xff" * len(raw[-2 * 8 * 800 :: 7])
-    path.write_bytes(raw)
-    assert {match.picture for match in LshIndex(tmp_path / "index").query(drawn(1), 5)} <= {named(n) for n in range(4)}
+    for start in (1000, len(raw) - 3000):
+        rotten = raw.copy()
+        rotten[start::7] = b"\xff" * len(rotten[start::7])
+        path.write_bytes(rotten)
+        assert {match.picture for match in LshIndex(tmp_path / "index").query(drawn(1), 5)} <= {named(n) for n in range(4)}
+
+
+def test_rotten_segments_are_not_merged_into_sound_ones(small: LshIndex, tmp_path: Path) -> None:
+    """A merge reads every byte: what cannot be is told then, and the old files stay."""
+    for n in range(4):
+        small.insert(named(n), drawn(n))
+    (path,) = (tmp_path / "index").glob("*.seg")
+    raw = path.read_bytes()
+    for rotten in (raw[:-40] + b"\xff" * 40, raw[:5000] + b"\xff" * 40 + raw[5040:], raw[:300] + bytes(len(raw) - 300)):
+        path.write_bytes(rotten)
+        again = LshIndex(tmp_path / "index")
+        for n in range(4, 7):
+            again.insert(named(n), drawn(n))
+        with pytest.raises(IntegrityError):
+            again.insert(named(7), drawn(7))
+        assert path.exists()
 
 
 def test_a_bucket_that_everything_falls_into_says_nothing(small: LshIndex) -> None:

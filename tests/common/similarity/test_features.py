@@ -131,3 +131,13 @@ def test_points_outside_of_their_picture_are_refused() -> None:
     raw[6:10] = b"\0\0\0\0"
     with pytest.raises(ContentError, match="0x0"):
         from_bytes(bytes(raw))
+
+
+def test_the_stored_form_is_frozen() -> None:
+    """Features are in journals and on the wire: these bytes mean this for ever."""
+    vectors = np.arange(-36, 36, dtype=np.int8).reshape(2, DIMENSIONS)
+    points = np.array([[1.5, 2, 4, 90], [100.25, 30, 8, 180]], np.float32)
+    raw = to_bytes(Features(points, vectors, (384, 512)))
+    assert raw[:22].hex() == "5346010102008001000260001019" + "8000800720304080"
+    assert raw[22:] == vectors.tobytes()
+    assert same(from_bytes(raw), Features(points, vectors, (384, 512)))
