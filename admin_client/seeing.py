@@ -59,6 +59,7 @@ class Seeing:
         """
 
         async def one(source: Source) -> None:
+            """Looks at one content, unless it is known."""
             if self.looks.get(source.digest, job) is None:
                 try:
                     seen = await self._ask(job, [source])
@@ -77,6 +78,7 @@ class Seeing:
         found: dict[tuple[Digest, Digest], bytes] = {}
 
         async def one(pair: Pair) -> None:
+            """Compares one pair, unless it is known."""
             a, b = pair
             kind = f"compare {b.digest.hex()}"
             seen = self.looks.get(a.digest, kind)
