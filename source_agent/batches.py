@@ -15,7 +15,7 @@ from common.errors import TransientError
 from common.model import Limits, Offer, Plan, Receipt
 from common.pb import replication_pb2 as pb
 from common.wire.replication import offers_to_pb, plans_from_pb, receipts_from_pb, versions_to_pb
-from source_agent.journal import Delivery
+from source_agent.deliveries import Delivery
 from source_agent.spool import content_of
 from source_agent.tally import Tally
 

@@ -25,7 +25,8 @@ from common.metrics import FALLBACKS
 from common.model import Have, Plan, Receipt, Refusal, RefusalCode, SendWhole, Stored
 from common.wire.status import error_of
 from source_agent.batches import exchange_offers, exchange_records
-from source_agent.journal import Delivery, Journal
+from source_agent.deliveries import Delivery
+from source_agent.journal import Journal
 from source_agent.link import Connection
 from source_agent.pins import Pins
 from source_agent.scheduler import STREAMS, Lane, in_order, lane_of, weight
@@ -138,13 +139,13 @@ class Sender:
         while True:
             tools.wake.clear()
             done = finished()
-            batch = await asyncio.to_thread(tools.journal.queued, after_seq=cursor, limit=FEED)
+            batch = await asyncio.to_thread(tools.journal.queued, after=cursor, limit=FEED)
             if not batch:
                 if done and not self._in_flight:
                     return
                 await tools.wake.wait()
                 continue
-            cursor = batch[-1].version.id.seq
+            cursor = batch[-1].ready
             digests = [d.version.digest for d in batch if d.version.digest is not None]
             held = await asyncio.to_thread(tools.journal.durable_among, digests)
             for delivery in in_order(batch):

@@ -59,6 +59,16 @@ class Grouping:
     def __len__(self) -> int:
         return len(self._places)
 
+    def restore(self, places: Iterable[Place], representative: Digest) -> None:
+        """Takes up a group as it was left, its pictures in the order in which they were placed; then more can be placed."""
+        group = _Set(representative)
+        for place in places:
+            digest = self._keep(place).picture.digest
+            group.pictures.add(digest)
+            self._sets[digest] = group
+            if place.base is not None and place.likeness is not None:
+                self._learn(digest, place.base, place.likeness)
+
     def settle_early(self, picture: Picture) -> Place | None:
         """Places a picture that summary keys and PDQ recognise; None where its features must decide.
 
