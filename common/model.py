@@ -110,12 +110,25 @@ Recipe = Whole | Chunks | DeltaOver
 
 
 @dataclass(frozen=True, slots=True)
+class Sketch:
+    """What a picture is recognised by from afar, and what decides which of two is richer, in this order; the size comes after."""
+
+    features: bytes
+    """Coarse features as `similarity.sketch` writes them; from a peer they may be any bytes."""
+    n_features: int
+    """How many the source found; more than the sketch carries."""
+    pixels: int
+    n_metadata: int
+
+
+@dataclass(frozen=True, slots=True)
 class Offer:
     """A content that the source has and a version needs."""
 
     digest: Digest
     size: int
-    features: bytes = b""
+    sketch: Sketch | None = None
+    """Of a picture that stands for its group; None for everything else, and where the bytes are to be sent whatever is alike."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +173,33 @@ class Refusal:
     reason: str = ""
 
 
-Answer = Have | SendWhole | Refusal
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A picture at the destination that looks like an offered one."""
+
+    digest: Digest
+    size: int
+    sketch: Sketch
+    sd: float
+    """Similarity degree of the two sketches, 0 to 1."""
+    inliers: int
+    """Points of the sketches that one transform explains."""
+
+
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """The destination holds a richer picture like this one; whoever wants this one sent anyway offers it without a sketch."""
+
+    matches: tuple[Match, ...]
+    """The best first, never none."""
+
+    def __post_init__(self) -> None:
+        """Errors: ValueError where nothing covers."""
+        if not self.matches:
+            raise ValueError("covered by no picture")
+
+
+Answer = Have | SendWhole | Covered | Refusal
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from common.clock import Clock
 from common.errors import ContentError, SmarterError, TransientError
 from common.ids import Digest
 from common.metrics import FALLBACKS
-from common.model import Have, Plan, Receipt, Refusal, RefusalCode, SendWhole, Stored
+from common.model import Covered, Have, Plan, Receipt, Refusal, RefusalCode, SendWhole, Stored
 from common.wire.status import error_of
 from source_agent.batches import exchange_offers, exchange_records
 from source_agent.deliveries import Delivery
@@ -186,6 +186,8 @@ class Sender:
                 self._follow(plan.digest)
             case SendWhole(staged):
                 self._prepare(Consignment(carried[0], staged))
+            case Covered():
+                raise TransientError(f"the destination covers a content that was offered without a sketch: {plan.digest.hex()}")
             case Refusal() as refusal:
                 delivery = carried.popleft()
                 self._hand_over(plan.digest)

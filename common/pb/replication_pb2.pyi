@@ -225,26 +225,61 @@ class Offer(_message.Message):
 
     DIGEST_FIELD_NUMBER: _builtins.int
     SIZE_FIELD_NUMBER: _builtins.int
-    FEATURES_FIELD_NUMBER: _builtins.int
+    SKETCH_FIELD_NUMBER: _builtins.int
     digest: _builtins.bytes
     """BLAKE3-256 of the content"""
     size: _builtins.int
-    features: _builtins.bytes
-    """an image's features; empty where none were extracted"""
+    @_builtins.property
+    def sketch(self) -> Global___Sketch:
+        """of a picture that stands for its group; absent: not a picture, or "send it anyway" """
+
     def __init__(
         self,
         *,
         digest: _builtins.bytes = ...,
         size: _builtins.int = ...,
-        features: _builtins.bytes = ...,
+        sketch: Global___Sketch | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["sketch", b"sketch"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "features", b"features", "size", b"size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "size", b"size", "sketch", b"sketch"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Offer: _TypeAlias = Offer  # noqa: Y015
+
+@_typing.final
+class Sketch(_message.Message):
+    """What a picture is recognised by from afar, and what decides which of two is richer, in this order, then the size."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FEATURES_FIELD_NUMBER: _builtins.int
+    N_FEATURES_FIELD_NUMBER: _builtins.int
+    PIXELS_FIELD_NUMBER: _builtins.int
+    N_METADATA_FIELD_NUMBER: _builtins.int
+    features: _builtins.bytes
+    """coarse features; their first bytes name their form"""
+    n_features: _builtins.int
+    """that the source found, most of which stay there"""
+    pixels: _builtins.int
+    n_metadata: _builtins.int
+    """entries of metadata"""
+    def __init__(
+        self,
+        *,
+        features: _builtins.bytes = ...,
+        n_features: _builtins.int = ...,
+        pixels: _builtins.int = ...,
+        n_metadata: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["features", b"features", "n_features", b"n_features", "n_metadata", b"n_metadata", "pixels", b"pixels"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Sketch: _TypeAlias = Sketch  # noqa: Y015
 
 @_typing.final
 class OfferBatch(_message.Message):
@@ -274,6 +309,7 @@ class Plan(_message.Message):
     HAVE_FIELD_NUMBER: _builtins.int
     SEND_WHOLE_FIELD_NUMBER: _builtins.int
     REFUSED_FIELD_NUMBER: _builtins.int
+    COVERED_FIELD_NUMBER: _builtins.int
     digest: _builtins.bytes
     @_builtins.property
     def have(self) -> Global___Have: ...
@@ -281,6 +317,8 @@ class Plan(_message.Message):
     def send_whole(self) -> Global___SendWhole: ...
     @_builtins.property
     def refused(self) -> Global___Refusal: ...
+    @_builtins.property
+    def covered(self) -> Global___Covered: ...
     def __init__(
         self,
         *,
@@ -288,12 +326,13 @@ class Plan(_message.Message):
         have: Global___Have | None = ...,
         send_whole: Global___SendWhole | None = ...,
         refused: Global___Refusal | None = ...,
+        covered: Global___Covered | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "have", b"have", "refused", b"refused", "send_whole", b"send_whole"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "covered", b"covered", "have", b"have", "refused", b"refused", "send_whole", b"send_whole"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "digest", b"digest", "have", b"have", "refused", b"refused", "send_whole", b"send_whole"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "covered", b"covered", "digest", b"digest", "have", b"have", "refused", b"refused", "send_whole", b"send_whole"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_answer: _TypeAlias = _typing.Literal["have", "send_whole", "refused"]  # noqa: Y015
+    _WhichOneofReturnType_answer: _TypeAlias = _typing.Literal["have", "send_whole", "refused", "covered"]  # noqa: Y015
     _WhichOneofArgType_answer: _TypeAlias = _typing.Literal["answer", b"answer"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_answer) -> _WhichOneofReturnType_answer | None: ...
 
@@ -362,6 +401,66 @@ class Staged(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Staged: _TypeAlias = Staged  # noqa: Y015
+
+@_typing.final
+class Match(_message.Message):
+    """A held picture that looks like the offered one."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DIGEST_FIELD_NUMBER: _builtins.int
+    SIZE_FIELD_NUMBER: _builtins.int
+    SKETCH_FIELD_NUMBER: _builtins.int
+    SD_FIELD_NUMBER: _builtins.int
+    INLIERS_FIELD_NUMBER: _builtins.int
+    digest: _builtins.bytes
+    size: _builtins.int
+    sd: _builtins.float
+    """similarity degree of the two sketches, 0 to 1"""
+    inliers: _builtins.int
+    """points of the sketches that one transform explains"""
+    @_builtins.property
+    def sketch(self) -> Global___Sketch: ...
+    def __init__(
+        self,
+        *,
+        digest: _builtins.bytes = ...,
+        size: _builtins.int = ...,
+        sketch: Global___Sketch | None = ...,
+        sd: _builtins.float = ...,
+        inliers: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["sketch", b"sketch"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "inliers", b"inliers", "sd", b"sd", "size", b"size", "sketch", b"sketch"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Match: _TypeAlias = Match  # noqa: Y015
+
+@_typing.final
+class Covered(_message.Message):
+    """"I hold a richer picture like this one." A hint: the offer again without a sketch means "send it anyway"."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MATCHES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def matches(self) -> _containers.RepeatedCompositeFieldContainer[Global___Match]:
+        """the best first, never none"""
+
+    def __init__(
+        self,
+        *,
+        matches: _abc.Iterable[Global___Match] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["matches", b"matches"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Covered: _TypeAlias = Covered  # noqa: Y015
 
 @_typing.final
 class PlanBatch(_message.Message):

@@ -9,11 +9,13 @@ from common.model import (
     Abort,
     Answer,
     Begin,
+    Covered,
     Data,
     End,
     Frame,
     Have,
     Limits,
+    Match,
     Offer,
     Plan,
     Proved,
@@ -21,6 +23,7 @@ from common.model import (
     Refusal,
     RefusalCode,
     SendWhole,
+    Sketch,
     Staged,
     Stored,
     Version,
@@ -32,7 +35,11 @@ from common.wire.versions import MAX_SEQ, version_from_pb, version_to_pb
 PROTOCOLS = (1,)
 """Protocol numbers that this program speaks, newest first."""
 
-MAX_FEATURES_BYTES = 64 * 1024
+MAX_SKETCH_BYTES = 4 * 1024
+"""Of the features in a sketch."""
+MAX_COUNT = 0xFFFF
+"""Of features, of metadata, of points that agree."""
+MAX_MATCHES = 8
 MAX_CODING_CHARS = 32
 _CODE_TO_PB = {
     RefusalCode.PROOF_FAILED: pb.PROOF_FAILED,
@@ -51,16 +58,35 @@ _PROVED_FROM_PB = {number: proved for proved, number in _PROVED_TO_PB.items()}
 
 def offers_to_pb(offers: Iterable[Offer]) -> pb.OfferBatch:
     """The message of a batch of offers."""
-    return pb.OfferBatch(offers=[pb.Offer(digest=o.digest, size=o.size, features=o.features) for o in offers])
+    return pb.OfferBatch(offers=[pb.Offer(digest=o.digest, size=o.size, sketch=_sketch_to_pb(o.sketch)) for o in offers])
 
 
 def offers_from_pb(m: pb.OfferBatch, limits: Limits) -> list[Offer]:
     """A batch of offers from a message. Errors: ValueError."""
     _batch(len(m.offers), limits)
-    for o in m.offers:
-        if len(o.features) > MAX_FEATURES_BYTES or o.size > MAX_SEQ:
-            raise ValueError("an offer's features or size are over the limit")
-    return [Offer(digest_from(o.digest), o.size, o.features) for o in m.offers]
+    return [_offer_from_pb(o) for o in m.offers]
+
+
+def _offer_from_pb(m: pb.Offer) -> Offer:
+    if m.size > MAX_SEQ:
+        raise ValueError("an offer's size is over the limit")
+    return Offer(digest_from(m.digest), m.size, _sketch_from_pb(m.sketch) if m.HasField("sketch") else None)
+
+
+def _sketch_to_pb(sketch: Sketch | None) -> pb.Sketch | None:
+    if sketch is None:
+        return None
+    s = sketch
+    return pb.Sketch(features=s.features, n_features=s.n_features, pixels=s.pixels, n_metadata=s.n_metadata)
+
+
+def _sketch_from_pb(m: pb.Sketch) -> Sketch:
+    """Its features stay bytes here: whoever compares them reads them."""
+    if len(m.features) > MAX_SKETCH_BYTES:
+        raise ValueError(f"a sketch of {len(m.features)} bytes: at most {MAX_SKETCH_BYTES} are taken")
+    if max(m.n_features, m.n_metadata) > MAX_COUNT or m.pixels > MAX_SEQ:
+        raise ValueError("a sketch's features, pixels or metadata are over the limit")
+    return Sketch(m.features, m.n_features, m.pixels, m.n_metadata)
 
 
 def plans_to_pb(plans: Iterable[Plan]) -> pb.PlanBatch:
@@ -80,8 +106,29 @@ def _plan_to_pb(plan: Plan) -> pb.Plan:
             return pb.Plan(digest=plan.digest, have=pb.Have())
         case SendWhole(staged):
             return pb.Plan(digest=plan.digest, send_whole=pb.SendWhole(staged=_staged_to_pb(staged)))
+        case Covered(matches):
+            return pb.Plan(digest=plan.digest, covered=pb.Covered(matches=[_match_to_pb(one) for one in matches[:MAX_MATCHES]]))
         case Refusal() as refusal:
             return pb.Plan(digest=plan.digest, refused=refusal_to_pb(refusal))
+
+
+def _match_to_pb(match: Match) -> pb.Match:
+    sketch = _sketch_to_pb(match.sketch)
+    return pb.Match(digest=match.digest, size=match.size, sketch=sketch, sd=match.sd, inliers=match.inliers)
+
+
+def _match_from_pb(m: pb.Match) -> Match:
+    if m.size > MAX_SEQ or m.inliers > MAX_COUNT:
+        raise ValueError("a match's size or inliers are over the limit")
+    if not 0 <= m.sd <= 1:
+        raise ValueError(f"a match of similarity degree {m.sd}: it lies between 0 and 1")
+    return Match(digest_from(m.digest), m.size, _sketch_from_pb(m.sketch), m.sd, m.inliers)
+
+
+def _covered_from_pb(m: pb.Covered) -> Covered:
+    if len(m.matches) > MAX_MATCHES:
+        raise ValueError(f"a plan with {len(m.matches)} matches: at most {MAX_MATCHES} are taken")
+    return Covered(tuple(_match_from_pb(one) for one in m.matches))
 
 
 def _staged_to_pb(staged: Staged | None) -> pb.Staged | None:
@@ -99,6 +146,8 @@ def _answer_from_pb(m: pb.Plan) -> Answer:
                 return SendWhole()
             s = m.send_whole.staged
             return SendWhole(Staged(s.coding[:MAX_CODING_CHARS], s.bytes, digest_from(s.prefix_digest)))
+        case "covered":
+            return _covered_from_pb(m.covered)
         case "refused":
             return refusal_from_pb(m.refused)
         case _:

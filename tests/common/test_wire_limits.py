@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import pytest
 
-from common.model import Attributes, Kind, Limits
+from common.ids import digest_of
+from common.model import Attributes, Covered, Kind, Limits, Match, Offer, Plan, Sketch
 from common.paths import MAX_PATH_BYTES
 from common.pb import replication_pb2 as pb
-from common.wire.replication import offers_from_pb, plans_from_pb, receipts_from_pb
+from common.wire.replication import (
+    MAX_COUNT,
+    MAX_MATCHES,
+    MAX_SKETCH_BYTES,
+    offers_from_pb,
+    offers_to_pb,
+    plans_from_pb,
+    plans_to_pb,
+    receipts_from_pb,
+)
 from common.wire.versions import (
     MAX_OWNER_CHARS,
+    MAX_SEQ,
     MAX_XATTR_NAME_BYTES,
     MAX_XATTR_VALUE_BYTES,
     MAX_XATTRS,
@@ -88,3 +99,56 @@ def test_a_batch_of_more_entries_than_were_agreed_is_refused_unread() -> None:
         plans_from_pb(pb.PlanBatch(plans=[pb.Plan()] * many))
     with pytest.raises(ValueError, match="a batch of"):
         receipts_from_pb(pb.ReceiptBatch(receipts=[pb.Receipt()] * many))
+
+
+SKETCH = Sketch(b"coarse", n_features=400, pixels=12_000_000, n_metadata=40)
+
+
+def test_offers_with_and_without_a_sketch_come_as_they_went() -> None:
+    """No sketch and an empty one are two things: only the first means "send it anyway"."""
+    offers = [Offer(digest_of(b"a"), 7, SKETCH), Offer(digest_of(b"b"), 8, Sketch(b"", 0, 0, 0)), Offer(digest_of(b"c"), 9)]
+    assert offers_from_pb(offers_to_pb(offers), Limits()) == offers
+
+
+def test_a_covered_plan_comes_as_it_went() -> None:
+    """Every match with its sketch, the best first."""
+    matches = tuple(Match(digest_of(b"%d" % n), n, SKETCH, sd=n / 8, inliers=n) for n in range(MAX_MATCHES, 0, -1))
+    plan = Plan(digest_of(b"a"), Covered(matches))
+    assert plans_from_pb(plans_to_pb([plan])) == [plan]
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        pb.Sketch(features=bytes(MAX_SKETCH_BYTES + 1)),
+        pb.Sketch(n_features=MAX_COUNT + 1),
+        pb.Sketch(n_metadata=MAX_COUNT + 1),
+        pb.Sketch(pixels=MAX_SEQ + 1),
+    ],
+)
+def test_a_sketch_over_a_limit_is_refused_in_both_directions(bad: pb.Sketch) -> None:
+    """Limits come before anything is read; in an offer as in a match."""
+    with pytest.raises(ValueError, match="sketch"):
+        offers_from_pb(pb.OfferBatch(offers=[pb.Offer(digest=bytes(32), sketch=bad)]), Limits())
+    covered = pb.Covered(matches=[pb.Match(digest=bytes(32), sketch=bad)])
+    with pytest.raises(ValueError, match="sketch"):
+        plans_from_pb(pb.PlanBatch(plans=[pb.Plan(digest=bytes(32), covered=covered)]))
+
+
+@pytest.mark.parametrize(
+    ("matches", "said"),
+    [
+        ([], "no picture"),
+        ([pb.Match(digest=bytes(32))] * (MAX_MATCHES + 1), "matches"),
+        ([pb.Match(digest=b"short")], "digest"),
+        ([pb.Match(digest=bytes(32), sd=1.5)], "degree"),
+        ([pb.Match(digest=bytes(32), sd=-0.1)], "degree"),
+        ([pb.Match(digest=bytes(32), sd=float("nan"))], "degree"),
+        ([pb.Match(digest=bytes(32), inliers=MAX_COUNT + 1)], "inliers"),
+        ([pb.Match(digest=bytes(32), size=MAX_SEQ + 1)], "size"),
+    ],
+)
+def test_a_covered_plan_that_makes_no_sense_is_refused(matches: list[pb.Match], said: str) -> None:
+    """A destination is trusted with nothing but its receipts."""
+    with pytest.raises(ValueError, match=said):
+        plans_from_pb(pb.PlanBatch(plans=[pb.Plan(digest=bytes(32), covered=pb.Covered(matches=matches))]))
