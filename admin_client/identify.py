@@ -171,7 +171,7 @@ class _Identification:
 
     def _place(self, grouping: Grouping, eyes: KeptEyes, digest: Digest, look: FirstLook) -> None:
         rank = Rank(0, look.width * look.height, look.n_metadata, look.n_bytes)
-        if grouping.settle_early(Picture(digest, rank, look.moment)) is not None:
+        if grouping.settle_early(Picture(digest, rank, look.moment, look.tables)) is not None:
             self.n_early += 1
             return
         # Recognised above as a picture that could not be placed itself, so without features: it then stands alone.
@@ -179,7 +179,7 @@ class _Identification:
         if self._seeing.looks.get(digest, "see") is not None:
             self.n_seen += 1
             n_features = eyes.see(digest)
-        grouping.place(Picture(digest, rank._replace(n_features=n_features), look.moment))
+        grouping.place(Picture(digest, rank._replace(n_features=n_features), look.moment, look.tables))
 
     async def _look_closer(self, grouping: Grouping) -> None:
         pairs = [(self._copies.source(a), self._copies.source(b)) for a, b in grouping.doubts()]

@@ -17,7 +17,11 @@ from common.database import DatabaseError, SchemaTooNew, open_database, transact
 from common.durable import make_directory
 from common.ids import Digest
 
-_SCHEMA = ("CREATE TABLE look (digest BLOB NOT NULL, kind TEXT NOT NULL, seen BLOB NOT NULL, PRIMARY KEY (digest, kind))",)
+_SCHEMA = (
+    "CREATE TABLE look (digest BLOB NOT NULL, kind TEXT NOT NULL, seen BLOB NOT NULL, PRIMARY KEY (digest, kind))",
+    # First looks of another format, and closer looks that saw less.
+    "DELETE FROM look WHERE kind = 'glance' OR kind LIKE 'compare %'",
+)
 _COMMIT_EVERY_S = 2.0
 
 

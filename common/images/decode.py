@@ -62,25 +62,33 @@ def decode(content: bytes, *, long_side: int = LONG_SIDE, max_pixels: int = MAX_
     Errors: ContentError `unsupported` (no picture of a known format), `too_large` (more pixels than `max_pixels`, or longer
     than 65,500), `damaged` (the bytes end early or make no sense); MemoryError.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of Pillow's, over files that are odd and still readable
-        try:
-            image = Image.open(io.BytesIO(content), formats=FORMATS)
-        except DAMAGE as error:
-            raise ContentError("unsupported", "not a picture of a known format") from error
-        with image, _damage_told():
-            width, height = image.size
-            _refuse_if_too_large(width, height, max_pixels=max_pixels)
-            target = _fitted(width, height, side=long_side)
-            # A JPEG of several pictures, as phones write them, is its first one.
-            kind = "JPEG" if image.format == "MPO" else image.format or ""
-            rgb = None if kind == "WEBP" else _reduced_rgb(image, target)
-            metadata = metadata_of(image)
-        del image
-        if rgb is None:
-            with _damage_told():
-                rgb = _reduced_webp(content, target)
+    with _opened(content, max_pixels=max_pixels) as image:
+        width, height = image.size
+        target = _fitted(width, height, side=long_side)
+        # A JPEG of several pictures, as phones write them, is its first one.
+        kind = "JPEG" if image.format == "MPO" else image.format or ""
+        rgb = None if kind == "WEBP" else _reduced_rgb(image, target)
+        metadata = metadata_of(image)
+    del image
+    if rgb is None:
+        with _damage_told():
+            rgb = _reduced_webp(content, target)
     return _upright(rgb, metadata, size=(width, height), kind=kind, long_side=long_side)
+
+
+def luma(content: bytes, *, max_pixels: int = MAX_PIXELS) -> Pixels:
+    """The first frame of a picture as large as it is: (h, w) uint8 luma (BT.601), upright; what is transparent is ignored.
+
+    Costs five bytes a pixel at its peak. Errors: as `decode`.
+    """
+    with _opened(content, max_pixels=max_pixels) as image:
+        is_webp, orientation = image.format == "WEBP", metadata_of(image).orientation
+        grey = None if is_webp else np.asarray(_eight_bits(image).convert("L"))
+    del image  # a decoder of Pillow's keeps its pixels
+    if grey is None:
+        with _damage_told():
+            grey = np.concatenate([np.asarray(strip.convert("L")) for strip in _strips(_webp(content), rows=_STRIP_BLOCKS)])
+    return np.ascontiguousarray(turned(grey, orientation))
 
 
 def turned(pixels: Pixels, orientation: int) -> Pixels:
@@ -101,6 +109,20 @@ def turned(pixels: Pixels, orientation: int) -> Pixels:
         case 8:
             return pixels[:, ::-1].swapaxes(0, 1)
     return pixels
+
+
+@contextmanager
+def _opened(content: bytes, *, max_pixels: int) -> Iterator[Image.Image]:
+    """A picture of which only the header was read. Errors: as `decode`, also for what is done with it inside."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of Pillow's, over files that are odd and still readable
+        try:
+            image = Image.open(io.BytesIO(content), formats=FORMATS)
+        except DAMAGE as error:
+            raise ContentError("unsupported", "not a picture of a known format") from error
+        with image, _damage_told():
+            _refuse_if_too_large(*image.size, max_pixels=max_pixels)
+            yield image
 
 
 @contextmanager
@@ -141,17 +163,26 @@ def _reduced_rgb(image: Image.Image, target: tuple[int, int]) -> Pixels:
 
 
 def _reduced_webp(content: bytes, target: tuple[int, int]) -> Pixels:
-    """As `_reduced_rgb`. Pillow would hold four copies of all pixels at once, this holds one."""
+    """As `_reduced_rgb`."""
+    pixels = _webp(content)
+    factor = _factor((pixels.shape[1], pixels.shape[0]), target)
+    # Strips of whole blocks give what the whole would.
+    strips = _strips(pixels, rows=_STRIP_BLOCKS * factor)
+    return np.concatenate([_on_white(strip, factor=factor, has_alpha=strip.mode == "RGBA") for strip in strips])
+
+
+def _webp(content: bytes) -> Pixels:
+    """(h, w, 3 or 4) uint8, blue first. Pillow would hold four copies of all pixels at once, this holds one."""
     pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None:
         raise ValueError("the bytes make no sense")
-    has_alpha = pixels.shape[2] > len("RGB")
-    factor = _factor((pixels.shape[1], pixels.shape[0]), target)
-    # Strips of whole blocks give what the whole would.
-    strips = [pixels[y : y + _STRIP_BLOCKS * factor] for y in range(0, pixels.shape[0], _STRIP_BLOCKS * factor)]
-    to_rgb = cv2.COLOR_BGRA2RGBA if has_alpha else cv2.COLOR_BGR2RGB
-    images = (Image.fromarray(_pixels(cv2.cvtColor(strip, to_rgb))) for strip in strips)
-    return np.concatenate([_on_white(image, factor=factor, has_alpha=has_alpha) for image in images])
+    return _pixels(pixels)
+
+
+def _strips(pixels: Pixels, *, rows: int) -> Iterator[Image.Image]:
+    """What `_webp` gave, from the top, in images of at most so many rows."""
+    to_rgb = cv2.COLOR_BGRA2RGBA if pixels.shape[2] > len("RGB") else cv2.COLOR_BGR2RGB
+    return (Image.fromarray(_pixels(cv2.cvtColor(pixels[y : y + rows], to_rgb))) for y in range(0, pixels.shape[0], rows))
 
 
 def _factor(size: tuple[int, int], target: tuple[int, int]) -> int:

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from PIL import ExifTags, Image
+from PIL.JpegImagePlugin import JpegImageFile
 
 from common.ids import digest_of
 
@@ -56,6 +57,8 @@ class Metadata:
     """EXIF orientation, 1 to 8: how the stored rows must be turned to be looked at."""
     thumbnail: bytes = b""
     """The embedded preview, a JPEG of about 160x120; stored rows, not turned; it may be older than the picture."""
+    tables: bytes = b""
+    """Eight bytes that JPEGs share which were quantised and sampled alike, as a piece is that was cut out without loss."""
 
     def exif_key(self) -> bytes:
         """Eight bytes that pictures from one press of the shutter share, or none where the time is not known.
@@ -80,6 +83,7 @@ def metadata(content: bytes) -> Metadata:
 
 def metadata_of(image: Image.Image) -> Metadata:
     """As `metadata`, of a picture that Pillow has opened."""
+    tables = _tables(image)
     try:
         exif = image.getexif()
         # Each part on its own: a broken maker note must not cost the orientation.
@@ -94,9 +98,10 @@ def metadata_of(image: Image.Image) -> Metadata:
             camera=_text(exif.get(ExifTags.Base.Model)),
             orientation=_orientation(exif.get(ExifTags.Base.Orientation)),
             thumbnail=_thumbnail(image, _ifd(exif, ExifTags.IFD.IFD1)),
+            tables=tables,
         )
     except DAMAGE:
-        return Metadata()
+        return Metadata(tables=tables)
 
 
 def is_turned(orientation: int) -> bool:
@@ -109,6 +114,13 @@ def _ifd(exif: Image.Exif, tag: int) -> Mapping[int, object]:
         return exif.get_ifd(tag)
     except DAMAGE:
         return {}
+
+
+def _tables(image: Image.Image) -> bytes:
+    if not isinstance(image, JpegImageFile):
+        return b""
+    sampled = [(horizontally, vertically, table) for _, horizontally, vertically, table in image.layer]
+    return digest_of(repr((sorted(image.quantization.items()), sampled)).encode())[:_KEY_BYTES]
 
 
 def _text(value: object) -> str:

@@ -2,7 +2,7 @@
 
     layout vector and its keys   maybe similar, or surely new           common.similarity.vector, .asv
     PDQ in eight forms           one picture, said early                common.similarity.pdq
-    moment                       time and camera, exactly               common.images.metadata
+    moment, tables               time and camera; quantisation, exactly common.images.metadata
     size                         how much the picture can say           its rank in a group
 
 It costs a tenth of what features cost: pictures that it settles are never looked at again [S §III-A].
@@ -23,9 +23,10 @@ from common.similarity import pdq, vector
 LONG_SIDE = 256
 """Pixels that are decoded: PDQ takes 64x64 samples of them, so no more are worth their time."""
 
-_FORMAT = 1
-_HEAD = struct.Struct("<BBBBIIQ")
+_FORMAT = 2
+_HEAD = struct.Struct("<BBBBIIQ8s")
 _MAX_MOMENT_BYTES = 32
+_NO_TABLES = bytes(8)
 _PDQ_BYTES = 8 * pdq.HASH_BYTES
 _VECTOR_BYTES = 4 * vector.DIMENSIONS
 
@@ -42,6 +43,8 @@ class FirstLook:
     """0 (flat) to 100: below `pdq.LEAST_QUALITY` the hashes are noise."""
     moment: bytes
     """At most 32 bytes, equal for pictures of one press of the shutter; empty where unknown."""
+    tables: bytes
+    """Eight bytes, equal for JPEGs that were quantised alike; empty for other formats."""
     n_metadata: int
     """How many of time and camera the file knows, 0 to 2."""
     width: int
@@ -62,6 +65,7 @@ def first_look(content: bytes) -> FirstLook:
         vector=vector.vector_of(picture.grey),
         quality=pdq.quality(picture.grey),
         moment=metadata.exif_key()[:_MAX_MOMENT_BYTES],
+        tables=metadata.tables,
         n_metadata=bool(metadata.time) + bool(metadata.camera),
         width=picture.width,
         height=picture.height,
@@ -71,7 +75,8 @@ def first_look(content: bytes) -> FirstLook:
 
 def to_bytes(seen: FirstLook) -> bytes:
     """A first look for a cache or a journal: some 370 bytes, the same on every machine."""
-    head = _HEAD.pack(_FORMAT, seen.quality, seen.n_metadata, len(seen.moment), seen.width, seen.height, seen.n_bytes)
+    size = seen.width, seen.height, seen.n_bytes
+    head = _HEAD.pack(_FORMAT, seen.quality, seen.n_metadata, len(seen.moment), *size, seen.tables or _NO_TABLES)
     return head + seen.pdq.tobytes() + seen.vector.astype("<f4").tobytes() + seen.moment
 
 
@@ -79,7 +84,7 @@ def from_bytes(raw: bytes) -> FirstLook:
     """What `to_bytes` wrote. Errors: ContentError `damaged` for anything else."""
     if len(raw) < _HEAD.size:
         raise ContentError("damaged", "a first look that ends early")
-    kind, quality, n_metadata, n_moment, width, height, n_bytes = _HEAD.unpack_from(raw)
+    kind, quality, n_metadata, n_moment, width, height, n_bytes, tables = _HEAD.unpack_from(raw)
     at = _HEAD.size + _PDQ_BYTES
     layout = np.frombuffer(raw[at : at + _VECTOR_BYTES], "<f4") if len(raw) >= at + _VECTOR_BYTES else np.zeros(0)
     whole = len(raw) == at + _VECTOR_BYTES + n_moment and n_moment <= _MAX_MOMENT_BYTES
@@ -90,6 +95,7 @@ def from_bytes(raw: bytes) -> FirstLook:
         vector=layout.astype(np.float32),
         quality=quality,
         moment=raw[at + _VECTOR_BYTES :],
+        tables=b"" if tables == _NO_TABLES else tables,
         n_metadata=n_metadata,
         width=width,
         height=height,

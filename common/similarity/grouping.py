@@ -97,19 +97,25 @@ class Grouping:
         return placed
 
     def doubts(self) -> Iterator[tuple[Digest, Digest]]:
-        """Pairs of representatives taken in one moment that nothing relates so far: worth a closer look. Richer one first."""
+        """Pairs taken in one moment that nothing relates so far: worth a closer look. The second is a representative.
+
+        The first is of a richer group: a picture that the second may have been cut out of without loss, if there is any.
+        """
         for moment in sorted(self._moments):
-            tops = sorted({self._sets[seen].representative for seen in self._moments[moment]}, key=self._order)
+            seen_of: dict[Digest, list[Digest]] = defaultdict(list)
+            for seen in self._moments[moment]:
+                seen_of[self._sets[seen].representative].append(seen)
+            tops = sorted(seen_of, key=self._order)
             for at, poor in enumerate(tops):
                 rich = [top for top in tops[:at] if not self._knows_bond(top, poor)]
-                yield from ((top, poor) for top in rich[:MAX_DOUBTS])
+                yield from ((self._uncut(poor, [top, *seen_of[top]]), poor) for top in rich[:MAX_DOUBTS])
 
     def resolve(self, a: Digest, b: Digest, likeness: Likeness) -> None:
-        """Takes the word of a closer look at two representatives; of the smaller digest to the larger."""
+        """Takes the word of a closer look at a doubt: how a picture relates to a representative of a poorer group."""
         self._learn(a, b, likeness)
         if likeness.kind == Bond.NONE:
             return
-        rich, poor = sorted((a, b), key=self._order)
+        rich, poor = sorted((a, b), key=lambda one: self._order(self._sets[one].representative))
         if likeness.kind == Bond.NEAR:
             self._merge(rich, poor)
         if self._places[poor].bond is Bond.NONE:
@@ -131,13 +137,13 @@ class Grouping:
             if near is None:
                 inside.append(picture)
             yield picture
-        self._bridge(parts)
         for picture in sorted(self._places, key=self._since.__getitem__):
             # A witness was placed before it, and so is done before it here.
             witness = self._places[picture].witness
             if picture not in parts:
                 part = parts[picture] = parts[witness] if witness is not None else _Set(picture)
                 part.pictures.add(picture)
+        self._bridge(parts)
         self._sets = parts
         for top in sorted({part.representative for part in parts.values()}):
             self._hang(parts[top])
@@ -202,7 +208,9 @@ class Grouping:
         top = group.representative
         if self._places[top].bond is Bond.NEAR:
             self._places[top] = Place(self._places[top].picture, has_features=self._places[top].has_features)
-        reached, rest = [top], {picture for picture in group.pictures if self._places[picture].has_features} - {top}
+        rest = {picture for picture in group.pictures if self._places[picture].has_features} - {top}
+        # Those without features lie one step from the top; a closer look may have found a piece of one.
+        reached = [top, *sorted(group.pictures - rest - {top})]
         for base in reached:
             found = sorted((p for p in rest & self._near[base]), key=lambda p: (_distance(self._likeness(p, base)), p))
             for picture in found:
@@ -306,6 +314,13 @@ class Grouping:
         if likeness.kind == Bond.NEAR:
             self._near[a].add(b)
             self._near[b].add(a)
+
+    def _uncut(self, piece: Digest, pictures: Iterable[Digest]) -> Digest:
+        """Of the pictures of a group, the first standing for it, the largest that is coded as the piece is; else the first."""
+        top, *_ = known = [self._places[one].picture for one in pictures]
+        tables = self._places[piece].picture.tables
+        alike = [one for one in known if tables and one.tables == tables]
+        return min(alike, key=lambda one: (-one.rank.pixels, self._order(one.digest)), default=top).digest
 
     def _knows_bond(self, a: Digest, b: Digest) -> bool:
         known = self._likenesses.get(_pair(a, b))

@@ -38,6 +38,8 @@ class Picture:
     rank: Rank
     moment: bytes = b""
     """Exact time and camera, empty where unknown. Equal moments are a reason to look closer, never a proof."""
+    tables: bytes = b""
+    """How a JPEG was quantised; empty for other formats. A piece cut out without loss has those of the whole."""
 
 
 class Likeness(Protocol):

@@ -130,3 +130,23 @@ def test_forty_megapixels_stay_within_six_hundred_megabytes(kind: str, mode: str
             await workers.close()
 
     assert asyncio.run(peak()) < LIMIT_BYTES
+
+
+@pytest.mark.parametrize(("kind", "options"), [("JPEG", {"progressive": True}), ("WEBP", {"quality": 60, "method": 0})])
+def test_a_closer_look_at_forty_megapixels_stays_within_them_too(kind: str, options: dict[str, object]) -> None:
+    """It sees every pixel, where the others see few of them; a piece is found in so many."""
+    large = scene(46, (960, 651)).resize(FORTY_MEGAPIXELS, Image.Resampling.BICUBIC)
+    whole = encoded(large, kind, **options)
+    piece = encoded(Image.open(io.BytesIO(whole)).convert("RGB").crop((5000, 3000, 5800, 3600)), "PNG")
+    del large
+
+    async def ask() -> tuple[bytes, int]:
+        workers = Workers(1, memory_bytes=LIMIT_BYTES)
+        try:
+            return await asked(workers, "compare", whole, piece), workers.peak_rss_bytes
+        finally:
+            await workers.close()
+
+    compared, peak_bytes = asyncio.run(ask())
+    assert registration.from_bytes(compared).kind is registration.Kind.NEAR
+    assert peak_bytes < LIMIT_BYTES

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,21 @@ def test_what_was_kept_is_there_the_next_time(tmp_path: Path) -> None:
         assert cache.get(ONE, "see") is None
         assert cache.get(digest_of(b"two"), "glance") is None
         assert cache.problem == ""
+
+
+def test_looks_of_an_older_program_are_looked_at_anew(tmp_path: Path) -> None:
+    """But for features, which stayed what they were and cost most."""
+    connection = sqlite3.connect(tmp_path / "looks.db")
+    connection.execute(
+        "CREATE TABLE look (digest BLOB NOT NULL, kind TEXT NOT NULL, seen BLOB NOT NULL, PRIMARY KEY (digest, kind))"
+    )
+    rows = [(bytes(ONE), kind, b"seen") for kind in ("glance", "see", "refused", f"compare {ONE.hex()}")]
+    connection.executemany("INSERT INTO look VALUES (?, ?, ?)", rows)
+    connection.execute("PRAGMA user_version=1")
+    connection.commit()
+    connection.close()
+    with Looks(tmp_path / "looks.db") as cache:
+        assert [kind for _, kind, _ in rows if cache.get(ONE, kind)] == ["see", "refused"]
 
 
 def test_an_interruption_keeps_what_was_seen_before(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ class Strip:
     look: int = 0
     pixels: int = 0
     moment: bytes = b""
+    tables: bytes = b""
     n_features: int = 200
     vague: bool = False
     """Related to nothing unless one looks closer."""
@@ -39,7 +40,7 @@ class Strip:
     def picture(self) -> Picture:
         """What grouping is told."""
         rank = Rank(self.n_features, self.pixels or self.high - self.low, 0, 0)
-        return Picture(self.digest, rank, self.moment)
+        return Picture(self.digest, rank, self.moment, self.tables)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,17 @@ def test_time_camera_and_orientation_are_read() -> None:
     """They are what two copies of one picture share when their bytes do not."""
     found = metadata(photographed())
     assert (found.time, found.camera, found.orientation) == ("2026:11:03 17:20:05", "Canon EOS D60", 6)
-    assert metadata(encoded(TINY)) == Metadata() == metadata(b"no picture") == metadata(b"")
+    assert metadata(encoded(TINY, "PNG")) == Metadata() == metadata(b"no picture") == metadata(b"")
+
+
+def test_jpegs_quantised_alike_share_their_tables() -> None:
+    """A piece cut out without loss has those of the whole, whatever else was written; another encoding has others."""
+    tables = metadata(photographed()).tables
+    assert len(tables) == 8
+    assert metadata(encoded(TINY.crop((0, 0, 32, 32)), progressive=True)).tables == tables
+    assert metadata(encoded(TINY, exif=b"Exif\0\0rotten")).tables == tables
+    assert metadata(encoded(TINY, quality=89)).tables != tables
+    assert metadata(encoded(TINY, subsampling=0)).tables != tables
 
 
 def test_one_press_of_the_shutter_has_one_key() -> None:

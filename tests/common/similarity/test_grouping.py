@@ -158,6 +158,28 @@ def test_a_closer_look_joins_what_one_moment_made() -> None:
     assert list(grouping.doubts()) == []
 
 
+def test_a_piece_is_held_against_the_picture_it_was_cut_out_of() -> None:
+    """Not against the richest of that group, which a text was written over, but against the one that is coded as the piece is."""
+    eyes = StripEyes()
+    whole = Strip("sea", look=1, pixels=100, moment=b"noon", tables=b"fine")
+    richer = Strip("sea", look=1, pixels=100, n_features=300)
+    crops = [Strip("sea", low=at, high=at + 10, moment=b"noon", tables=b"fine", vague=True) for at in (20, 60)]
+    grouping = Grouping(eyes)
+    grouping.place(eyes.show(richer))
+    assert grouping.settle_early(eyes.show(whole)) is not None
+    for crop in crops:
+        grouping.place(eyes.show(crop))
+    doubts = list(grouping.doubts())
+    assert {(whole.digest, crop.digest) for crop in crops} <= set(doubts)
+    for a, b in doubts:
+        grouping.resolve(a, b, eyes.look_closer(a, b))
+    list(grouping.finish())
+    (group,) = grouping.groups()
+    bases = {place.picture.digest: place.base for place in group.members}
+    assert group.representative == richer.digest
+    assert bases == {whole.digest: richer.digest, **{crop.digest: whole.digest for crop in crops}}
+
+
 def test_a_camera_without_a_clock_raises_few_doubts() -> None:
     """A thousand pictures of one moment must not be compared pair by pair."""
     eyes = StripEyes()
