@@ -182,7 +182,7 @@ class _Identification:
         grouping.place(Picture(digest, rank._replace(n_features=n_features), look.moment, look.tables))
 
     async def _look_closer(self, grouping: Grouping) -> None:
-        pairs = [(self._copies.source(a), self._copies.source(b)) for a, b in grouping.doubts()]
+        pairs = [(self._copies.source(a), self._copies.source(b)) for a, b in map(sorted, grouping.doubts())]
         found = await self._seeing.compare(pairs, progress=self._progress)
         for (a, b), seen in sorted(found.items()):
             grouping.resolve(a, b, registration.from_bytes(seen))

@@ -97,21 +97,29 @@ class Grouping:
         return placed
 
     def doubts(self) -> Iterator[tuple[Digest, Digest]]:
-        """Pairs taken in one moment that nothing relates so far: worth a closer look. The second is a representative.
+        """Pairs taken in one moment that are worth a closer look, the one that says more first.
 
-        The first is of a richer group: a picture that the second may have been cut out of without loss, if there is any.
+        First whatever may have been cut out of a picture of another group: it may seem to be part of another shot, or of none.
+        Then representatives of groups that nothing relates.
         """
         for moment in sorted(self._moments):
-            seen_of: dict[Digest, list[Digest]] = defaultdict(list)
-            for seen in self._moments[moment]:
-                seen_of[self._sets[seen].representative].append(seen)
-            tops = sorted(seen_of, key=self._order)
+            pictures = sorted(
+                self._moments[moment], key=lambda seen: (-self._places[seen].picture.rank.pixels, self._order(seen))
+            )
+            asked = set()
+            for at, piece in enumerate(pictures):
+                wholes = {
+                    self._sets[whole].representative: whole for whole in reversed(pictures[:at]) if self._may_hold(whole, piece)
+                }
+                asked |= {_pair(top, self._sets[piece].representative) for top in wholes}
+                yield from ((whole, piece) for whole in sorted(wholes.values(), key=self._order)[:MAX_DOUBTS])
+            tops = sorted({self._sets[seen].representative for seen in pictures}, key=self._order)
             for at, poor in enumerate(tops):
-                rich = [top for top in tops[:at] if not self._knows_bond(top, poor)]
-                yield from ((self._uncut(poor, [top, *seen_of[top]]), poor) for top in rich[:MAX_DOUBTS])
+                rich = [top for top in tops[:at] if not self._knows_bond(top, poor) and _pair(top, poor) not in asked]
+                yield from ((top, poor) for top in rich[:MAX_DOUBTS])
 
     def resolve(self, a: Digest, b: Digest, likeness: Likeness) -> None:
-        """Takes the word of a closer look at a doubt: how a picture relates to a representative of a poorer group."""
+        """Takes the word of a closer look at a doubt; of the smaller digest to the larger."""
         self._learn(a, b, likeness)
         if likeness.kind == Bond.NONE:
             return
@@ -315,12 +323,14 @@ class Grouping:
             self._near[a].add(b)
             self._near[b].add(a)
 
-    def _uncut(self, piece: Digest, pictures: Iterable[Digest]) -> Digest:
-        """Of the pictures of a group, the first standing for it, the largest that is coded as the piece is; else the first."""
-        top, *_ = known = [self._places[one].picture for one in pictures]
-        tables = self._places[piece].picture.tables
-        alike = [one for one in known if tables and one.tables == tables]
-        return min(alike, key=lambda one: (-one.rank.pixels, self._order(one.digest)), default=top).digest
+    def _may_hold(self, whole: Digest, piece: Digest) -> bool:
+        """Whether a picture of another group may be one that this was cut out of without loss."""
+        large, small = self._places[whole], self._places[piece]
+        is_coded_alike = bool(small.picture.tables) and large.picture.tables == small.picture.tables
+        is_larger = large.picture.rank.pixels > small.picture.rank.pixels
+        has_features = large.has_features or small.has_features
+        apart = self._sets[whole] is not self._sets[piece] and whole not in self._near[piece]
+        return is_coded_alike and is_larger and has_features and apart
 
     def _knows_bond(self, a: Digest, b: Digest) -> bool:
         known = self._likenesses.get(_pair(a, b))

@@ -26,6 +26,12 @@ AIMS = {
     ("receipt", "p95_s"): "<= 5",
     ("rescan", "seconds"): "<= 10",
     ("rescan", "peak_rss_mb"): "<= 400",
+    ("identify", "format"): ">= 0.995",
+    ("identify", "transformation"): ">= 0.985",
+    ("identify", "least_operation"): ">= 0.93",
+    ("identify", "pair_precision"): ">= 0.999",
+    ("identify", "shots_grouped_scene_share"): ">= 0.85",
+    ("novel", "near_share"): "<= 0.001",
 }
 
 

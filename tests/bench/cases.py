@@ -13,6 +13,7 @@ from common.clock import SystemClock, monotonic_s
 from tests.bench.libraries import GB, MB, drawn_library, incompressible, many_files
 from tests.bench.measured import Failed, session_cpu_s, tree_bytes
 from tests.bench.rivals import borg, restic
+from tests.bench.seeing import identify, novel
 from tests.bench.site import pause, receipt_ns, site
 from tests.fakes.relay import Pipe, Relay, Shape
 
@@ -185,5 +186,7 @@ CASES: Mapping[str, Callable[[Setting], Figures]] = MappingProxyType(
         "link_200ms": link_200ms,
         "receipt": receipt,
         "rescan": rescan,
+        "identify": identify,
+        "novel": novel,
     }
 )

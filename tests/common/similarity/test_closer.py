@@ -46,6 +46,13 @@ def test_what_a_jpeg_smooths_at_a_new_border_does_not_matter() -> None:
     assert cutting.find(piece, WHOLE) is None
 
 
+def test_blocks_that_are_not_whole_may_be_lost() -> None:
+    """`jpegtran` lays a picture smaller than its crop on grey, and keeps of it what is in whole blocks."""
+    icon, canvas = WHOLE[300:360, 500:560], np.full((480, 640), 128, np.uint8)
+    canvas[64:112, 64:112] = icon[:48, :48]
+    assert cutting.find(icon, canvas) == (64, 64)
+
+
 def test_a_black_night_is_found_by_a_few_pixels_of_noise() -> None:
     """There is nothing to recognise in it, and still it stands at one place only."""
     assert cutting.find(NIGHT[200:680, 300:940], NIGHT) == (300, 200)

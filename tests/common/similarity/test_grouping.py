@@ -180,6 +180,23 @@ def test_a_piece_is_held_against_the_picture_it_was_cut_out_of() -> None:
     assert bases == {whole.digest: richer.digest, **{crop.digest: whole.digest for crop in crops}}
 
 
+def test_a_piece_that_seemed_part_of_another_shot_comes_back() -> None:
+    """Two crops of sky look alike; the pixels of one are those of its own picture."""
+    eyes = StripEyes()
+    whole, other = (Strip("sea", shot=shot, moment=bytes([shot]), tables=b"fine") for shot in (1, 2))
+    skies = [Strip("sea", shot=shot, low=0, high=10, moment=bytes([shot]), tables=b"fine", vague=True) for shot in (1, 2)]
+    grouping = Grouping(eyes)
+    for strip in (whole, other, *skies):
+        grouping.place(eyes.show(strip))
+    grouping.resolve(other.digest, skies[1].digest, Seen("near", 20, 0.1))
+    grouping.resolve(skies[1].digest, skies[0].digest, Seen("near", 9, 0.5))
+    doubts = list(grouping.doubts())
+    assert doubts == [(whole.digest, skies[0].digest)]
+    grouping.resolve(whole.digest, skies[0].digest, Seen("near", 20, 0.1))
+    list(grouping.finish())
+    assert sets(grouping) == {together(whole, skies[0]), together(other, skies[1])}
+
+
 def test_a_camera_without_a_clock_raises_few_doubts() -> None:
     """A thousand pictures of one moment must not be compared pair by pair."""
     eyes = StripEyes()

@@ -100,6 +100,29 @@ def test_another_shot_of_the_scene_is_no_near_duplicate() -> None:
     assert found.ncc < registration.NEAR_CORRELATION
 
 
+def test_a_spot_before_a_plain_sky_proves_little() -> None:
+    """One turret correlates with another; where there is nothing else to see, only all but equality is the same picture."""
+    spot = np.asarray(scene(33, (48, 36)))
+    first, second = (np.full((720, 960, 3), 250, np.uint8) for _ in range(2))
+    first[500:536, 400:448] = spot
+    second[500:536, 403:451] = spot
+    transform = np.eye(2, 3)
+    small = [alignment.small_grey(np.asarray(Image.fromarray(one).convert("L"))) for one in (first, second)]
+    assert alignment.correlation(small[0], small[0], transform) == pytest.approx(1, abs=1e-3)
+    assert np.corrcoef(small[0].ravel(), small[1].ravel())[0, 1] > 0.9
+    assert alignment.correlation(small[0], small[1], transform) == 0
+
+
+def test_faint_pictures_are_judged_by_what_they_show() -> None:
+    """Fog and asphalt have a grey level or two of contrast at 160 pixels, and their crops are still near."""
+    fog = ORIGINAL.convert("L").point(lambda value: 128 + (value - 128) // 20)
+    a, b = (alignment.small_grey(np.asarray(one)) for one in (fog.crop((96, 72, 864, 648)), fog))
+    transform = np.array([[0.8, 0, 0.1], [0, 0.8, 0.1]])
+    assert max(a.std(), b.std()) < 4
+    assert alignment.correlation(a, b, transform) > registration.NEAR_CORRELATION
+    assert alignment.correlation(a[::-1].copy(), b, transform) < 0.5
+
+
 def test_pictures_without_features_relate_to_nothing() -> None:
     """A plain colour has no points; it is not an error either."""
     plain = seen(Image.new("RGB", (300, 200), "teal"))
