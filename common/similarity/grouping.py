@@ -5,8 +5,8 @@
    bits apart they are one picture, and no feature is needed: the division of labour that makes a source fast.
 3. `place`: else the pictures that share most features are related to this one by registration. `near` is the same picture
    transformed, and joins a group; `scene` is another shot, worth predicting from; neither makes a group of its own.
-4. `doubts`: pictures taken by one camera in one second that features could not relate, such as a small crop of a large
-   original. Who can open the files again looks closer and says what it saw (`resolve`).
+4. `doubts`: pictures of one moment that features could not relate, such as a small crop of a large original, and whatever may
+   be a piece of another without loss. Who can open the files again looks closer and says what it saw (`resolve`).
 5. `finish`: groups are gathered anew around their richest pictures, so that the order of arrival matters little.
 
 Pure decisions over answers that `Eyes` gives; no I/O, no arrays. The paper accepts at SD >= 0.75 [S §IV-B]; departs: at that
