@@ -252,6 +252,29 @@ class Journal:
         with self._lock:
             return self._db.execute("SELECT 1 FROM version WHERE digest = ? LIMIT 1", (digest,)).fetchone() is not None
 
+    def awaits_groups(self) -> bool:
+        """Whether any picture waits for its group."""
+        with self._lock:
+            return self._db.execute("SELECT 1 FROM version WHERE state = ? LIMIT 1", (State.IDENTIFIED,)).fetchone() is not None
+
+    def unplaced_pictures(self) -> list[Delivery]:
+        """What stands somewhere as a picture and was never compared with others, as what an earlier program delivered."""
+        query = (
+            "SELECT v.* FROM entry JOIN version v USING (seq) WHERE v.role = ? AND v.state <> ?"
+            " AND NOT EXISTS (SELECT 1 FROM picture p WHERE p.digest = v.digest)"
+            " AND NOT EXISTS (SELECT 1 FROM unseen u WHERE u.digest = v.digest)"
+        )
+        with self._lock:
+            rows = self._db.execute(query, (Role.REPRESENTATIVE, State.IDENTIFIED)).fetchall()
+        return [self._delivery(row) for row in rows]
+
+    def standing(self, digest: Digest) -> Delivery | None:
+        """A version that stands somewhere with this content."""
+        query = "SELECT v.* FROM version v JOIN entry USING (seq) WHERE v.digest = ? LIMIT 1"
+        with self._lock:
+            row = self._db.execute(query, (digest,)).fetchone()
+        return None if row is None else self._delivery(row)
+
     # numbering
 
     def number_from(self, last_seq: int) -> None:
