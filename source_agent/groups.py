@@ -158,7 +158,7 @@ class Groups:
         return len(over)
 
     def promote(self, *, most: int) -> int:
-        """Queues members, the oldest first, that no review holds back; how many. For when no representative waits."""
+        """Queues members, the oldest first, that no review holds back (G1); how many. For when no representative waits."""
         query = (
             "SELECT v.digest FROM version v LEFT JOIN picture p ON p.digest = v.digest"
             " LEFT JOIN picture_group g ON g.id = p.of_group"
@@ -168,6 +168,8 @@ class Groups:
             due = [Digest(row[0]) for row in db.execute(query, (State.DEFERRED, most))]
             for digest in dict.fromkeys(due):
                 self._journal.assign(db, digest, Role.MEMBER, State.QUEUED, among=(State.DEFERRED,))
+        if due:
+            crash_point("G1")
         return len(due)
 
     def cover(self, digest: Digest, matches: Sequence[Match]) -> None:
