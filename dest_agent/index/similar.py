@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from common.clock import Clock
+from common.database import DatabaseError
 from common.errors import ContentError, IntegrityError, SmarterError
 from common.ids import Digest, digest_of
 from common.logs import get
@@ -102,9 +103,13 @@ class Similar:
         return Offer(asked, known[asked].size, known[asked].sketch)
 
     async def keep(self, source: str, pictures: Sequence[Picture]) -> None:
-        """Remembers sketches until their contents come. Errors: DatabaseError."""
-        if pictures:
+        """Remembers sketches until their contents come, if the disk lets it: a file must not be lost for a hint's sake."""
+        if not pictures:
+            return
+        try:
             await asyncio.to_thread(self._catalogue.sketch, source, pictures, offered_ns=self._clock.now_ns())
+        except DatabaseError as error:
+            _log.warning("sketches_not_kept", source=source, reason=str(error))
 
     def arrived(self, source: str, digest: Digest) -> None:
         """Says that a content of a source is durable now; it is taken in soon if it is a picture. Never waits."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +12,24 @@ import pytest
 from click.testing import CliRunner
 
 from common.clock import SystemClock
+from common.database import DatabaseError, open_database
 from common.ids import digest_of
 from common.lifecycle import StateLock
 from common.metrics import INDEX_PICTURES, SIMILAR_SECONDS, snapshot
 from common.pb import admin_pb2, replication_pb2
 from dest_agent.access import Access
-from dest_agent.agent import CATALOGUE, INDEX
+from dest_agent.agent import CATALOGUE, INDEX, serving
 from dest_agent.catalogue import Catalogue, Picture
+from dest_agent.catalogue.schema import UPGRADES
 from dest_agent.catalogue.sqlite import SqliteCatalogue
 from dest_agent.cli import main
 from dest_agent.index.namespace import NamespaceIndex
 from dest_agent.index.similar import Similar
 from tests.contracts.catalogue_contract import NOW_NS, bringing
-from tests.dest_agent.served import config, file_version, site
+from tests.dest_agent.served import Site, config, file_version, frames, site
 from tests.dest_agent.test_daemon import yaml
 from tests.fakes.catalogues import MemoryCatalogue
+from tests.fakes.clock import ManualClock
 from tests.fakes.pki import SOURCE
 from tests.fakes.sketches import Drawn, drawn
 
@@ -113,6 +116,44 @@ def test_a_failed_index_is_mended(tmp_path: Path) -> None:
         await until_seen(similar)
 
     play(tmp_path, catalogue, scene)
+
+
+def test_sketches_that_cannot_be_kept_cost_no_offer(tmp_path: Path) -> None:
+    """A disk that is full for hints may still take files."""
+
+    class Full(MemoryCatalogue):
+        """Takes no sketches."""
+
+        def sketch(self, source: str, pictures: Sequence[Picture], *, offered_ns: int) -> None:
+            """Fails as SQLite does."""
+            raise DatabaseError(f"no room for {len(pictures)} of {source} at {offered_ns}")
+
+    async def scene(similar: Similar) -> None:
+        await similar.keep(SOURCE, [Picture(RICH.digest, 1, RICH.sketch, RICH.digest)])
+
+    play(tmp_path, Full(), scene)
+
+
+def test_a_sketch_whose_content_never_came_is_swept(tmp_path: Path, pki: Path) -> None:
+    """After the same grace as an object without a recipe; one whose content came stays."""
+    settings, clock = config(tmp_path, pki), ManualClock()
+
+    async def scene() -> None:
+        async with serving(settings, clock=clock) as served:
+            at = Site(served.port, tmp_path, pki)
+            async with at.caller() as client, at.operator() as operator:
+                await client.offer(RICH.offer, OTHER.offer)
+                await client.upload(*frames(file_version(1, RICH.content), RICH.content))
+                db = open_database(settings.agent.state / CATALOGUE, UPGRADES)
+                clock.advance(settings.orphan_grace + 1)
+                while True:
+                    if [row["digest"] for row in db.execute("SELECT digest FROM sketches")] == [RICH.digest]:
+                        break
+                    await asyncio.sleep(0.01)
+                db.close()
+                assert (await operator.status()).pictures == 1
+
+    asyncio.run(scene())
 
 
 def test_looking_is_measured_and_pictures_are_counted(tmp_path: Path) -> None:
