@@ -21,21 +21,21 @@ from pathlib import Path
 from typing import Any
 
 from admin_client.gallery import Gallery, digest_file, survey
-from admin_client.looks import Looks
 from admin_client.progress import Progress
-from admin_client.seeing import Seeing, Source, each
+from admin_client.seeing import Seeing, Source
 from common import paths
 from common.clock import SystemClock, monotonic_s
 from common.errors import ContentError
 from common.ids import Digest
+from common.looks import Looks
 from common.paths import RelPath, show
 from common.similarity import first_look, registration, sight
-from common.similarity.eyes import MemoryEyes
+from common.similarity.eyes import KeptEyes
 from common.similarity.first_look import FirstLook
 from common.similarity.grouping import EARLY_BITS, Grouping
 from common.similarity.lsh import LshIndex
-from common.similarity.places import Bond, Group, Picture, Place, Rank
-from common.workers import Workers
+from common.similarity.places import Bond, Group, Picture, Place
+from common.workers import Workers, each
 
 _CLOCK = SystemClock()
 
@@ -154,7 +154,7 @@ class _Identification:
         glanced = {digest: look for digest in self._copies.paths if (look := self._first_look(digest))}
         order = sorted(glanced, key=lambda digest: _richness(digest, glanced[digest]))
         with tempfile.TemporaryDirectory(prefix="smarter-identify-", ignore_cleanup_errors=True) as folder:
-            eyes = MemoryEyes(self._sight, LshIndex(Path(folder) / "features"), expected=len(order))
+            eyes = KeptEyes(glanced.__getitem__, self._sight, LshIndex(Path(folder) / "features"), expected=len(order))
             wanted = [digest for digest in order if not _recognised(eyes, digest, glanced[digest])]
             await self._look("see", wanted)
             grouping = Grouping(eyes)
@@ -169,9 +169,8 @@ class _Identification:
                 await _CLOCK.sleep(0)
             return grouping.groups()
 
-    def _place(self, grouping: Grouping, eyes: MemoryEyes, digest: Digest, look: FirstLook) -> None:
-        rank = Rank(0, look.width * look.height, look.n_metadata, look.n_bytes)
-        if grouping.settle_early(Picture(digest, rank, look.moment)) is not None:
+    def _place(self, grouping: Grouping, eyes: KeptEyes, digest: Digest, look: FirstLook) -> None:
+        if grouping.settle_early(Picture(digest, first_look.rank_of(look, 0), look.moment)) is not None:
             self.n_early += 1
             return
         # Recognised above as a picture that could not be placed itself, so without features: it then stands alone.
@@ -179,7 +178,7 @@ class _Identification:
         if self._seeing.looks.get(digest, "see") is not None:
             self.n_seen += 1
             n_features = eyes.see(digest)
-        grouping.place(Picture(digest, rank._replace(n_features=n_features), look.moment))
+        grouping.place(Picture(digest, first_look.rank_of(look, n_features), look.moment))
 
     async def _look_closer(self, grouping: Grouping) -> None:
         pairs = [(self._copies.source(a), self._copies.source(b)) for a, b in grouping.doubts()]
@@ -206,7 +205,7 @@ def _richness(digest: Digest, look: FirstLook) -> tuple[int, int, int, Digest]:
     return -look.width * look.height, -look.n_metadata, -look.n_bytes, digest
 
 
-def _recognised(eyes: MemoryEyes, digest: Digest, look: FirstLook) -> bool:
+def _recognised(eyes: KeptEyes, digest: Digest, look: FirstLook) -> bool:
     """Whether a picture is one of those glanced at before; it is remembered as well."""
     eyes.glance(digest, look)
     return any(bits <= EARLY_BITS for _, bits in eyes.hinted(digest))

@@ -5,26 +5,18 @@ A picture that a worker refuses, or dies over, is remembered with its reason, an
 
 from __future__ import annotations
 
-import asyncio
 import os
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
 
-from admin_client.looks import Looks
 from admin_client.progress import Progress
 from common import paths
 from common.errors import ContentError
 from common.ids import Digest
+from common.looks import Looks
 from common.paths import RelPath
-from common.workers import Workers
+from common.workers import Workers, each
 
-T = TypeVar("T")
-
-CPU_BASE_S = 20
-CPU_S_PER_MIB = 1
-"""Some twenty times what a picture needs on a common server."""
-WALL_PER_CPU = 10.0
 _LASTING = frozenset({"unsupported", "too_large", "damaged"})
 """Reasons that are the picture's own and will be the same tomorrow."""
 
@@ -112,31 +104,10 @@ class Seeing:
         fds: list[int] = []
         try:
             fds += [paths.open_file(self.root_fd, source.path) for source in sources]
-            fds.append(os.memfd_create("seen", os.MFD_CLOEXEC))
-            cpu_s = CPU_BASE_S + CPU_S_PER_MIB * (sum(source.n_bytes for source in sources) >> 20)
-            digests = {f"digest_{n}": source.digest.hex() for n, source in enumerate(sources)}
-            await self.workers.run(job, digests, fds=fds, cpu_s=cpu_s, wall_s=WALL_PER_CPU * cpu_s)
-            return os.pread(fds[-1], os.fstat(fds[-1]).st_size, 0)
+            return await self.workers.look(job, [(fd, source.digest) for fd, source in zip(fds, sources, strict=True)])
         finally:
             for fd in fds:
                 os.close(fd)
 
 
 _STAGES = {"glance": "Looking at pictures", "see": "Extracting features", "compare": "Looking closer"}
-
-
-async def each(items: Iterable[T], do: Callable[[T], Awaitable[None]], *, n_at_once: int) -> None:
-    """Does something for each item, so many at once; the first error ends it all."""
-    rest = iter(items)
-
-    async def work() -> None:
-        for item in rest:
-            await do(item)
-
-    tasks = [asyncio.create_task(work()) for _ in range(n_at_once)]
-    try:
-        await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

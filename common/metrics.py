@@ -23,6 +23,8 @@ RECEIPT_SECONDS = Histogram(
     registry=REGISTRY,
 )
 FALLBACKS = Counter("smarter_fallbacks", "Contents that a coding would not take", ["coding", "reason"], registry=REGISTRY)
+PLACED = Counter("smarter_pictures_placed", "Pictures whose group was found", ["by"], registry=REGISTRY)
+"""by: early (a first look was enough), features."""
 WATCH_OVERFLOWS = Counter(
     "smarter_watch_overflows", "Times the kernel dropped events; each is followed by a rescan", registry=REGISTRY
 )

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import os
 import stat
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -28,6 +28,9 @@ CPU_S_PER_MIB = 2
 """Some twenty times what lepton needs on a common server: room for slow processors, none for a picture that never ends."""
 WALL_BASE_S = 60.0
 WALL_PER_CPU = 10.0
+LOOK_CPU_BASE_S = 20
+LOOK_CPU_S_PER_MIB = 1
+"""Some twenty times what a picture needs on a common server."""
 
 T = TypeVar("T")
 
@@ -101,6 +104,20 @@ class Workers:
         work_bytes = os.fstat(source_fd).st_size + size
         values = await self._code("decode", {"coding": coding, "size": size}, fds=fds, work_bytes=work_bytes)
         return _admitted(lambda: Decoded(digest=digest_from(bytes.fromhex(values["digest"])), n_bytes=int(values["bytes"])))
+
+    async def look(self, job: str, contents: Sequence[tuple[int, Digest]]) -> bytes:
+        """What a job that looks at pictures (`glance`, `see`, `compare`) makes of the whole regular files that are open.
+
+        Each file is expected to be the content of its digest. Errors: as `encode`; ContentError `changed` where it is another.
+        """
+        fds, digests = [fd for fd, _ in contents], {f"digest_{n}": digest.hex() for n, (_, digest) in enumerate(contents)}
+        cpu_s = LOOK_CPU_BASE_S + LOOK_CPU_S_PER_MIB * (sum(os.fstat(fd).st_size for fd in fds) >> 20)
+        seen = os.memfd_create("seen", os.MFD_CLOEXEC)
+        try:
+            await self.run(job, digests, fds=[*fds, seen], cpu_s=cpu_s, wall_s=WALL_PER_CPU * cpu_s)
+            return os.pread(seen, os.fstat(seen).st_size, 0)
+        finally:
+            os.close(seen)
 
     async def run(
         self, job: str, arguments: Mapping[str, str | int], *, fds: Sequence[int], cpu_s: int, wall_s: float | None
@@ -186,3 +203,20 @@ def _admitted(make: Callable[[], T]) -> T:
         return make()
     except (KeyError, ValueError, TypeError, OverflowError) as error:
         raise ContentError("crashed", "a worker gave an answer that makes no sense") from error
+
+
+async def each(items: Iterable[T], do: Callable[[T], Awaitable[None]], *, n_at_once: int) -> None:
+    """Does something for each item, so many at once; the first error ends it all."""
+    rest = iter(items)
+
+    async def work() -> None:
+        for item in rest:
+            await do(item)
+
+    tasks = [asyncio.create_task(work()) for _ in range(n_at_once)]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

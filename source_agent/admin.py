@@ -15,7 +15,8 @@ from common.paths import RelPath
 from common.pb import admin_pb2 as pb
 from common.pb.admin_pb2_grpc import AdminServicer, add_AdminServicer_to_server
 from source_agent.deliverer import Deliverer
-from source_agent.journal import Journal, RootKey
+from source_agent.deliveries import RootKey
+from source_agent.journal import Journal
 from source_agent.link import SOFTWARE
 from source_agent.observer import Observer
 from source_agent.tally import Tally

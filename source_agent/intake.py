@@ -28,10 +28,11 @@ from common.metrics import REREADS, UNREADABLE
 from common.model import Attributes, Kind
 from common.paths import ROOT, RelPath
 from source_agent.capture import KIND_BY_TYPE, attributes, lasting_signature, signature, xattrs_of
-from source_agent.journal import Delivery, Journal, Observation, RootId
+from source_agent.deliveries import Delivery, Observation, RootId
+from source_agent.journal import Journal
 from source_agent.pins import PinMode, Pins
 from source_agent.roots import Root
-from source_agent.selection import role_of
+from source_agent.selection import is_image, role_of
 from source_agent.settle import Settling
 
 READ_BYTES = 1 << 20
@@ -184,7 +185,8 @@ class Intake:
             found = attributes(after, xattrs=_xattrs(fd))
             if signature(before) == signature(after) and n_bytes == after.st_size:
                 seen = self._observe(root, path, after, found)
-                return replace(seen, digest=digest, role=role_of(head), pinned=pinned)
+                awaits_group = root.groups and is_image(head)
+                return replace(seen, digest=digest, role=role_of(head), awaits_group=awaits_group, pinned=pinned)
             if pinned and not had_pin:
                 self._pins.unpin(digest)  # it may hold other bytes than the digest says
             REREADS.inc()

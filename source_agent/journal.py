@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager
 from pathlib import Path
 
 from common import paths
@@ -18,44 +18,9 @@ from common.ids import Digest, VersionId
 from common.model import Attributes, Kind, Role, Version
 from common.paths import RelPath
 from common.wire.versions import attributes_from_bytes, attributes_to_bytes
+from source_agent.deliveries import Delivery, Observation, RootId, RootKey
 from source_agent.schema import UPGRADES
 from source_agent.states import UNDELIVERED, State, step
-
-RootId = int
-
-
-@dataclass(frozen=True, slots=True)
-class RootKey:
-    """A root as the journal knows it."""
-
-    id: RootId
-    policy: str
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Observation:
-    """What intake found at a path: everything that a version needs besides its number."""
-
-    root: RootId
-    path: RelPath
-    kind: Kind
-    attributes: Attributes
-    observed_ns: int
-    signature: bytes
-    digest: Digest | None = None
-    size: int = 0
-    role: Role = Role.NONE
-    pinned: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """A version on its way."""
-
-    version: Version
-    root: RootId
-    pinned: bool
 
 
 class Journal:
@@ -69,11 +34,24 @@ class Journal:
         self._roots: dict[RootId, RootKey] = {}
         for row in self._db.execute("SELECT id, policy, name FROM root"):
             self._roots[row["id"]] = RootKey(row["id"], row["policy"], row["name"])
+        self._ready = int(self._db.execute("SELECT coalesce(max(ready), 0) FROM version").fetchone()[0])
 
     def close(self) -> None:
         """Closes the file; nothing is lost without it."""
         with self._lock:
             self._db.close()
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """One transaction for others that keep what they know in the journal. Errors: DatabaseError."""
+        with self._lock, transaction(self._db) as db:
+            yield db
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A moment in which nothing is written, likewise."""
+        with self._lock:
+            yield self._db
 
     # roots and what stands in them
 
@@ -183,11 +161,11 @@ class Journal:
             # Its directory is new too, or went away while the file was read: a look at the directory tells.
             db.execute("INSERT OR IGNORE INTO dirty (root, path) VALUES (?, ?)", (seen.root, directory))
         seq = db.execute(
-            "INSERT INTO version (root, path, kind, attributes, digest, size, observed_ns, role, state, pinned)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO version (root, path, kind, attributes, digest, size, observed_ns, role, state, pinned, ready)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 *(seen.root, seen.path, seen.kind, attributes, seen.digest, seen.size, seen.observed_ns, seen.role),
-                *(step(State.IDENTIFIED, State.QUEUED), seen.pinned),
+                *(State.IDENTIFIED if seen.awaits_group else State.QUEUED, seen.pinned, self._next_ready()),
             ),
         ).lastrowid
         if seen.kind is Kind.ABSENT:
@@ -199,11 +177,17 @@ class Journal:
             )
         yield self._delivery(db.execute("SELECT * FROM version WHERE seq = ?", (seq,)).fetchone())
 
-    def queued(self, *, after_seq: int, limit: int) -> list[Delivery]:
-        """The next QUEUED deliveries in the order in which they were seen."""
-        query = "SELECT * FROM version WHERE state = ? AND seq > ? ORDER BY seq LIMIT ?"
+    def queued(self, *, after: int, limit: int) -> list[Delivery]:
+        """The next QUEUED deliveries in the order in which they became ready, behind one that was ready earlier."""
+        query = "SELECT * FROM version WHERE state = ? AND ready > ? ORDER BY ready LIMIT ?"
         with self._lock:
-            return [self._delivery(row) for row in self._db.execute(query, (State.QUEUED, after_seq, limit)).fetchall()]
+            return [self._delivery(row) for row in self._db.execute(query, (State.QUEUED, after, limit)).fetchall()]
+
+    def identified(self, *, limit: int) -> list[Delivery]:
+        """Deliveries of pictures whose group is not known yet, in the order in which they were seen."""
+        query = "SELECT * FROM version WHERE state = ? ORDER BY seq LIMIT ?"
+        with self._lock:
+            return [self._delivery(row) for row in self._db.execute(query, (State.IDENTIFIED, limit)).fetchall()]
 
     def advance(self, steps: Sequence[tuple[int, State, str]], *, durable: Iterable[Digest] = ()) -> None:
         """Moves deliveries (seq, new state, reason) and notes contents that B now holds, in one transaction (S4).
@@ -227,6 +211,20 @@ class Journal:
             db.execute("UPDATE entry SET signature = x'' WHERE seq = ?", (seq,))
             db.execute("INSERT OR IGNORE INTO dirty (root, path) VALUES (?, ?)", (delivery.root, delivery.version.path))
 
+    def assign(self, db: Connection, digest: Digest, role: Role, state: State, *, among: Sequence[State]) -> None:
+        """Gives every delivery of a picture that is in one of some states its role and a new state.
+
+        To be called within `writing`. Errors: IllegalTransition.
+        """
+        query = f"SELECT seq FROM version WHERE digest = ? AND state IN ({', '.join('?' * len(among))})"  # noqa: S608 - marks only
+        for (seq,) in db.execute(query, (digest, *among)).fetchall():
+            db.execute("UPDATE version SET role = ? WHERE seq = ?", (role, seq))
+            self._advance_one(db, seq, state, "")
+
+    def _next_ready(self) -> int:
+        self._ready += 1
+        return self._ready
+
     def _advance_one(self, db: Connection, seq: int, state: State, reason: str) -> None:
         row = db.execute("SELECT state FROM version WHERE seq = ?", (seq,)).fetchone()
         if row is None:
@@ -235,6 +233,8 @@ class Journal:
         if before is State.SUPERSEDED and state is State.QUARANTINED:
             return  # the refusal crossed with the change that gave the version up: there is nothing left to name
         db.execute("UPDATE version SET state = ?, reason = ? WHERE seq = ?", (step(before, state), reason, seq))
+        if state is State.QUEUED is not before:
+            db.execute("UPDATE version SET ready = ? WHERE seq = ?", (self._next_ready(), seq))
 
     def durable_among(self, digests: Sequence[Digest]) -> set[Digest]:
         """Those of the contents that the destination is known to hold."""
@@ -252,6 +252,29 @@ class Journal:
         with self._lock:
             return self._db.execute("SELECT 1 FROM version WHERE digest = ? LIMIT 1", (digest,)).fetchone() is not None
 
+    def awaits_groups(self) -> bool:
+        """Whether any picture waits for its group."""
+        with self._lock:
+            return self._db.execute("SELECT 1 FROM version WHERE state = ? LIMIT 1", (State.IDENTIFIED,)).fetchone() is not None
+
+    def unplaced_pictures(self) -> list[Delivery]:
+        """What stands somewhere as a picture and was never compared with others, as what an earlier program delivered."""
+        query = (
+            "SELECT v.* FROM entry JOIN version v USING (seq) WHERE v.role = ? AND v.state <> ?"
+            " AND NOT EXISTS (SELECT 1 FROM picture p WHERE p.digest = v.digest)"
+            " AND NOT EXISTS (SELECT 1 FROM unseen u WHERE u.digest = v.digest)"
+        )
+        with self._lock:
+            rows = self._db.execute(query, (Role.REPRESENTATIVE, State.IDENTIFIED)).fetchall()
+        return [self._delivery(row) for row in rows]
+
+    def standing(self, digest: Digest) -> Delivery | None:
+        """A version that stands somewhere with this content."""
+        query = "SELECT v.* FROM version v JOIN entry USING (seq) WHERE v.digest = ? LIMIT 1"
+        with self._lock:
+            row = self._db.execute(query, (digest,)).fetchone()
+        return None if row is None else self._delivery(row)
+
     # numbering
 
     def number_from(self, last_seq: int) -> None:
@@ -267,10 +290,11 @@ class Journal:
         """Gives an undelivered version a fresh number: the destination knows another version under the old one."""
         with self._lock, transaction(self._db) as db:
             new = db.execute(
-                "INSERT INTO version (root, path, kind, attributes, digest, size, observed_ns, role, state, reason, pinned)"
-                " SELECT root, path, kind, attributes, digest, size, observed_ns, role, state, reason, pinned"
+                "INSERT INTO version"
+                " (root, path, kind, attributes, digest, size, observed_ns, role, state, reason, pinned, ready)"
+                " SELECT root, path, kind, attributes, digest, size, observed_ns, role, state, reason, pinned, ?"
                 " FROM version WHERE seq = ?",
-                (seq,),
+                (self._next_ready(), seq),
             ).lastrowid
             db.execute("UPDATE entry SET seq = ? WHERE seq = ?", (new, seq))
             db.execute("DELETE FROM version WHERE seq = ?", (seq,))
@@ -284,7 +308,7 @@ class Journal:
 
     def backlog(self) -> tuple[int, int]:
         """Logical bytes without a receipt, and when the oldest of them was observed (ns; 0 where there is none)."""
-        query = "SELECT coalesce(sum(size), 0), coalesce(min(observed_ns), 0) FROM version WHERE state IN (?, ?)"
+        query = "SELECT coalesce(sum(size), 0), coalesce(min(observed_ns), 0) FROM version WHERE state IN (?, ?, ?)"
         with self._lock:
             row = self._db.execute(query, UNDELIVERED).fetchone()
         return int(row[0]), int(row[1])
@@ -297,13 +321,13 @@ class Journal:
 
     def needs_pin(self, digest: Digest) -> bool:
         """Whether an undelivered version still reads its bytes from the pin."""
-        query = "SELECT 1 FROM version WHERE digest = ? AND pinned AND state IN (?, ?) LIMIT 1"
+        query = "SELECT 1 FROM version WHERE digest = ? AND pinned AND state IN (?, ?, ?) LIMIT 1"
         with self._lock:
             return self._db.execute(query, (digest, *UNDELIVERED)).fetchone() is not None
 
     def pinned(self) -> set[Digest]:
         """Contents that an undelivered version keeps pinned."""
-        query = "SELECT DISTINCT digest FROM version WHERE pinned AND state IN (?, ?)"
+        query = "SELECT DISTINCT digest FROM version WHERE pinned AND state IN (?, ?, ?)"
         with self._lock:
             return {Digest(row[0]) for row in self._db.execute(query, UNDELIVERED)}
 
@@ -332,7 +356,7 @@ class Journal:
             size=row["size"],
             role=Role(row["role"]),
         )
-        return Delivery(version, root.id, bool(row["pinned"]))
+        return Delivery(version, root.id, bool(row["pinned"]), row["ready"])
 
 
 def _standing(db: Connection, seen: Observation) -> Row | None:

@@ -19,8 +19,9 @@ from common.clock import Clock
 from common.logs import get
 from common.metrics import DIRTY, RESCANS, WATCH_OVERFLOWS
 from common.paths import ROOT, RelPath
+from source_agent.deliveries import RootId
 from source_agent.intake import Intake
-from source_agent.journal import Journal, RootId
+from source_agent.journal import Journal
 from source_agent.roots import Root
 from source_agent.scanner import RootUnavailable, Scanner, Seen
 from source_agent.watcher import Place, Watcher

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from common import paths
 from common.paths import RelPath
-from source_agent.journal import RootId, RootKey
+from source_agent.deliveries import RootId, RootKey
 from source_agent.pins import PinMode
 from source_agent.rules import Rules
 
@@ -23,6 +23,10 @@ class Root:
     rescan_s: float = 3600.0
     pin: PinMode = PinMode.REFLINK
     max_file_bytes: int | None = None
+    groups: bool = False
+    """Whether pictures are compared with others before they go."""
+    review_s: float = 0.0
+    """How long the user may choose the representative of a group before any of it goes."""
 
     @property
     def id(self) -> RootId:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 
 from common.model import Role
-from source_agent.journal import Delivery
+from source_agent.deliveries import Delivery
 
 BULK_BYTES = 64 << 20
 

@@ -55,4 +55,49 @@ UPGRADES = (
     CREATE TABLE durable_content (digest BLOB PRIMARY KEY) WITHOUT ROWID;
     CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID
     """,
+    """
+    -- deliveries are fed in the order in which they became QUEUED, which is not that of their numbers any more
+    ALTER TABLE version ADD COLUMN ready INTEGER NOT NULL DEFAULT 0;
+    UPDATE version SET ready = seq;
+    CREATE INDEX version_by_ready ON version (ready);
+    -- near-duplicates of one another, and the picture that stands for them
+    CREATE TABLE picture_group (
+        id             INTEGER PRIMARY KEY AUTOINCREMENT,
+        representative BLOB NOT NULL,
+        is_pinned      INTEGER NOT NULL DEFAULT 0,  -- the user chose the representative
+        is_confirmed   INTEGER NOT NULL DEFAULT 0,  -- the user said that these pictures belong together
+        review_until_ns INTEGER NOT NULL DEFAULT 0  -- until then the user may choose, and nothing of it is sent
+    );
+    CREATE INDEX picture_group_in_review ON picture_group (review_until_ns) WHERE review_until_ns > 0;
+    -- every content that was looked at as a picture, in the order in which it was placed
+    CREATE TABLE picture (
+        id           INTEGER PRIMARY KEY AUTOINCREMENT,
+        digest       BLOB NOT NULL UNIQUE,
+        of_group     INTEGER NOT NULL REFERENCES picture_group (id),
+        role         TEXT NOT NULL,
+        n_features   INTEGER NOT NULL,
+        pixels       INTEGER NOT NULL,
+        n_metadata   INTEGER NOT NULL,
+        n_bytes      INTEGER NOT NULL,
+        moment       BLOB NOT NULL,
+        has_features INTEGER NOT NULL,
+        base         BLOB,
+        bond         TEXT NOT NULL,
+        witness      BLOB,
+        likeness     BLOB
+    );
+    CREATE INDEX picture_by_group ON picture (of_group);
+    CREATE INDEX picture_by_moment ON picture (moment) WHERE moment <> x'';
+    -- what the destination found like a picture of ours, and holds
+    CREATE TABLE found_match (
+        digest  BLOB NOT NULL,
+        match   BLOB NOT NULL,
+        size    INTEGER NOT NULL,
+        sd      REAL NOT NULL,
+        inliers INTEGER NOT NULL,
+        PRIMARY KEY (digest, match)
+    ) WITHOUT ROWID;
+    -- contents that look like pictures and cannot be looked at, with the reason: they go as plain bytes
+    CREATE TABLE unseen (digest BLOB PRIMARY KEY, reason TEXT NOT NULL) WITHOUT ROWID
+    """,
 )

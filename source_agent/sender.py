@@ -22,10 +22,12 @@ from common.clock import Clock
 from common.errors import ContentError, SmarterError, TransientError
 from common.ids import Digest
 from common.metrics import FALLBACKS
-from common.model import Covered, Have, Plan, Receipt, Refusal, RefusalCode, SendWhole, Stored
+from common.model import Covered, Have, Plan, Receipt, Refusal, RefusalCode, Role, SendWhole, Stored
 from common.wire.status import error_of
-from source_agent.batches import exchange_offers, exchange_records
-from source_agent.journal import Delivery, Journal
+from source_agent.batches import Sketches, exchange_offers, exchange_records
+from source_agent.deliveries import Delivery
+from source_agent.groups import Groups
+from source_agent.journal import Journal
 from source_agent.link import Connection
 from source_agent.pins import Pins
 from source_agent.scheduler import STREAMS, Lane, in_order, lane_of, weight
@@ -63,6 +65,10 @@ class Tools:
     clock: Clock
     look_again: Callable[[], None]
     """Called when a path was marked dirty, because its file is not what its version says."""
+    groups: Groups
+    sketches: Sketches
+    idle: Callable[[], bool]
+    """Whether nothing is on its way to becoming ready: then members of groups may go."""
     coders: int
     room_bytes: int
     wake: asyncio.Event = field(default_factory=asyncio.Event)
@@ -105,7 +111,9 @@ class Sender:
                 self._group = group
                 jobs = [self._flush(), self._code(Lane.BULK), *(self._code(Lane.PROMPT) for _ in range(self._tools.coders))]
                 limits, tally = self._connection.limits, self._tools.tally
-                jobs += exchange_offers(offering, self._offers, self._planned, limits=limits, tally=tally)
+                jobs += exchange_offers(
+                    offering, self._offers, self._planned, limits=limits, tally=tally, sketches=self._tools.sketches
+                )
                 jobs += exchange_records(recording, self._records, self._recorded, limits=limits, tally=tally)
                 for lane, upload_stub in zip(STREAMS, self._connection.uploads, strict=True):
                     stream = UploadStream(upload_stub.Upload(), spool=self._tools.spool, limits=limits, tally=tally)
@@ -138,13 +146,15 @@ class Sender:
         while True:
             tools.wake.clear()
             done = finished()
-            batch = await asyncio.to_thread(tools.journal.queued, after_seq=cursor, limit=FEED)
+            batch = await asyncio.to_thread(tools.journal.queued, after=cursor, limit=FEED)
             if not batch:
+                if await self._promote():
+                    continue
                 if done and not self._in_flight:
                     return
                 await tools.wake.wait()
                 continue
-            cursor = batch[-1].version.id.seq
+            cursor = batch[-1].ready
             digests = [d.version.digest for d in batch if d.version.digest is not None]
             held = await asyncio.to_thread(tools.journal.durable_among, digests)
             for delivery in in_order(batch):
@@ -154,6 +164,13 @@ class Sender:
             while self._weight > tools.room_bytes or len(self._in_flight) > MOST_IN_FLIGHT:
                 self._room.clear()
                 await self._room.wait()
+
+    async def _promote(self) -> bool:
+        """Queues members of groups where nothing that is more urgent waits or travels; whether there were any [S §III-A]."""
+        is_urgent = any(delivery.version.role is not Role.MEMBER for delivery in self._in_flight.values())
+        if is_urgent or len(self._in_flight) > FEED or not self._tools.idle():
+            return False
+        return await asyncio.to_thread(self._tools.groups.promote, most=FEED) > 0
 
     def _route(self, delivery: Delivery, *, is_held: bool) -> None:
         if is_held:
@@ -185,8 +202,13 @@ class Sender:
                 self._follow(plan.digest)
             case SendWhole(staged):
                 self._prepare(Consignment(carried[0], staged))
+            case Covered(matches) if carried[0].version.role is Role.REPRESENTATIVE:
+                self._tools.tally.went_forward()
+                await asyncio.to_thread(self._tools.groups.cover, plan.digest, matches)
+                for delivery in self._carrying.pop(plan.digest):
+                    self._leave(delivery)
             case Covered():
-                raise TransientError(f"the destination covers a content that was offered without a sketch: {plan.digest.hex()}")
+                raise TransientError(f"the destination covers what is no representative: {plan.digest.hex()}")
             case Refusal() as refusal:
                 delivery = carried.popleft()
                 self._hand_over(plan.digest)

@@ -25,7 +25,7 @@ from common.errors import ContentError
 from common.ids import Digest
 from common.metrics import FALLBACKS
 from common.workers import Coded, Workers
-from source_agent.journal import Delivery
+from source_agent.deliveries import Delivery
 from source_agent.pins import Pins
 from source_agent.roots import Root
 

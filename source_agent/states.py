@@ -15,9 +15,10 @@ class State(StrEnum):
     """Where a version is on its way to the destination."""
 
     IDENTIFIED = "identified"
-    """Digest and attributes are known; left again in the transaction that enters it, so never found on disk."""
+    """Digest and attributes are known. Only a picture is found so on disk, until its group is known."""
     QUEUED = "queued"
     DEFERRED = "deferred"
+    """A member of a group: it goes when no representative waits."""
     REPLICATED = "replicated"
     SUPERSEDED = "superseded"
     """Its bytes were gone before they could be sent; a later version of the path stands for it."""
@@ -37,7 +38,7 @@ class DeltaState(StrEnum):
 
 
 STEPS: dict[State, frozenset[State]] = {
-    State.IDENTIFIED: frozenset({State.QUEUED, State.DEFERRED}),
+    State.IDENTIFIED: frozenset({State.QUEUED, State.DEFERRED, State.SUPERSEDED}),
     State.QUEUED: frozenset({State.REPLICATED, State.SUPERSEDED, State.QUARANTINED, State.DEFERRED}),
     State.DEFERRED: frozenset({State.QUEUED, State.REPLICATED, State.SUPERSEDED, State.QUARANTINED}),
     # A receipt may cross with the change that superseded its version: what is durable at B is durable.
@@ -55,7 +56,7 @@ DELTA_STEPS: dict[DeltaState, frozenset[DeltaState]] = {
     DeltaState.DROPPED: frozenset(),
 }
 
-UNDELIVERED = (State.QUEUED, State.DEFERRED)
+UNDELIVERED = (State.IDENTIFIED, State.QUEUED, State.DEFERRED)
 """The states that a version must leave before the destination can be said to hold everything."""
 
 

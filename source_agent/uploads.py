@@ -20,7 +20,7 @@ from common.metrics import RESUMED_BYTES
 from common.model import Abort, Begin, Data, End, Frame, Limits, Receipt, Staged
 from common.pb import replication_pb2 as pb
 from common.wire.replication import frame_to_pb, receipt_from_pb
-from source_agent.journal import Delivery
+from source_agent.deliveries import Delivery
 from source_agent.spool import Parcel, Reading, Spool
 from source_agent.tally import Tally
 

@@ -18,7 +18,7 @@ from inotify_simple import INotify, flags
 
 from common import paths
 from common.paths import RelPath
-from source_agent.journal import RootId
+from source_agent.deliveries import RootId
 
 # No MODIFY: a file is complete when its writer closes it, and what is never closed is found by the rescan.
 _MASK = (

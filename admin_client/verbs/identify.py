@@ -17,7 +17,15 @@ from common.paths import printable
 if TYPE_CHECKING:
     from admin_client.identify import IdentifyReport
 
+MAX_CACHE_BYTES = 4 << 30
+"""A larger cache is emptied at the next start: some 150,000 pictures."""
 _LISTED = 20
+
+
+def default_cache() -> Path:
+    """`$XDG_CACHE_HOME/smarter/looks.db`, with `~/.cache` where the variable is not an absolute path."""
+    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (base if base.is_absolute() else Path.home() / ".cache") / "smarter" / "looks.db"
 
 
 @click.command("identify")
@@ -36,11 +44,11 @@ def command(directory: Path, workers: int | None, cache: Path | None, *, as_json
     same picture transformed, "scene" another shot worth predicting from; "sd" is null where no features were needed.
     """
     from admin_client.identify import identify  # noqa: PLC0415 - keeps --help quick
-    from admin_client.looks import Looks, default_cache  # noqa: PLC0415
     from admin_client.progress import open_progress  # noqa: PLC0415
+    from common.looks import Looks  # noqa: PLC0415
 
     n_workers = workers or len(os.sched_getaffinity(0))
-    with Looks(cache or default_cache()) as looks, open_progress() as progress:
+    with Looks(cache or default_cache(), max_bytes=MAX_CACHE_BYTES) as looks, open_progress() as progress:
         if looks.problem:
             progress.say(printable(f"smarter: the cache cannot be used, so this run is not resumable: {looks.problem}"))
         report = asyncio.run(identify(directory, looks=looks, n_workers=n_workers, progress=progress))

@@ -1,7 +1,7 @@
 """What has been seen so far, answering what grouping asks: summary vector and keys, PDQ, the feature index, registration.
 
-Holds per picture its keys and hashes (some 500 bytes) and its place in the feature index; features themselves are fetched
-when two pictures are compared, so a library need not fit into memory.
+Holds per picture its keys (some 200 bytes) and its place in the feature index; first looks and features themselves are
+fetched when two pictures are compared, so a library need not fit into memory.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from common.ids import Digest
 from common.similarity import pdq
@@ -29,16 +28,23 @@ _MAX_HINTS = 16
 _LEAST_EXPECTED = 64
 
 
-class MemoryEyes:
-    """Eyes over everything glanced at and seen so far. Not thread-safe."""
+class KeptEyes:
+    """Eyes over everything remembered so far. Not thread-safe."""
 
-    def __init__(self, fetch: Callable[[Digest], Sight], features: FeatureIndex, *, expected: int) -> None:
-        """`fetch` gives the sight of a picture that was seen; `expected` pictures size the summary vector."""
-        self._fetch = fetch
+    def __init__(
+        self,
+        looks: Callable[[Digest], FirstLook],
+        sights: Callable[[Digest], Sight],
+        features: FeatureIndex,
+        *,
+        expected: int,
+    ) -> None:
+        """`looks` and `sights` give what was kept of a picture; `expected` pictures size the summary vector, which grows."""
+        self._looks = looks
+        self._sights = sights
         self._asv = Asv.sized(max(expected, _LEAST_EXPECTED))
         self._keys = AffinityIndex()
         self._hints: dict[Digest, list[tuple[Digest, int]]] = {}
-        self._hashes: dict[Digest, NDArray[np.uint8]] = {}
         self._features = features
         self._recent: OrderedDict[Digest, Sight] = OrderedDict()
         self.n_surely_new = 0
@@ -50,10 +56,18 @@ class MemoryEyes:
         seen = self._keys.candidates(glance) if self._asv.may_hold(glance) else []
         self.n_surely_new += not seen
         self._hints[picture] = self._hint(look, seen)
-        self._asv.insert(glance)
-        self._keys.insert(glance)
-        if look.quality >= pdq.LEAST_QUALITY:
-            self._hashes[picture] = look.pdq[0]
+        self.remember(picture, look)
+
+    def remember(self, picture: Digest, look: FirstLook) -> None:
+        """Makes a first look known to those that come; one that is known already stays as it is."""
+        glance = Glance(picture, look.vector, look.moment)
+        if picture not in self._keys:
+            self._asv.insert(glance)
+            self._keys.insert(glance)
+
+    def forget_hints(self) -> None:
+        """Lets go of what `glance` found: of pictures that are placed, features alone are asked."""
+        self._hints.clear()
 
     def see(self, picture: Digest) -> int:
         """Remembers the features of a picture that was glanced at, and says how many there are."""
@@ -63,7 +77,7 @@ class MemoryEyes:
 
     def hinted(self, picture: Digest) -> Sequence[tuple[Digest, int]]:
         """As `grouping.Eyes`, of the pictures glanced at before; one too flat to hash is 256 bits from all others."""
-        return self._hints[picture]
+        return self._hints.get(picture, ())
 
     def similar(self, picture: Digest, scene_of: SceneOf) -> Sequence[Digest]:
         """As `grouping.Eyes`."""
@@ -75,18 +89,19 @@ class MemoryEyes:
         return relate(self._sight(a), self._sight(b))
 
     def _hint(self, look: FirstLook, seen: list[Digest]) -> list[tuple[Digest, int]]:
-        hashed = [other for other in seen if other in self._hashes] if look.quality >= pdq.LEAST_QUALITY else []
-        flat = [(other, _UNLIKE_BITS) for other in seen if other not in self._hashes or not hashed]
+        looks = {other: self._looks(other) for other in seen}
+        hashed = [other for other in seen if min(look.quality, looks[other].quality) >= pdq.LEAST_QUALITY]
+        found = [(other, _UNLIKE_BITS) for other in seen if other not in set(hashed)]
         if hashed:
-            bits = pdq.distances(look.pdq, np.stack([self._hashes[other] for other in hashed])).min(axis=0)
-            flat += zip(hashed, bits.tolist(), strict=True)
-        return sorted(flat, key=lambda one: (one[1], one[0]))[:_MAX_HINTS]
+            bits = pdq.distances(look.pdq, np.stack([looks[other].pdq[0] for other in hashed])).min(axis=0)
+            found += zip(hashed, bits.tolist(), strict=True)
+        return sorted(found, key=lambda one: (one[1], one[0]))[:_MAX_HINTS]
 
     def _sight(self, picture: Digest) -> Sight:
         if picture in self._recent:
             self._recent.move_to_end(picture)
             return self._recent[picture]
-        sight = self._recent[picture] = self._fetch(picture)
+        sight = self._recent[picture] = self._sights(picture)
         if len(self._recent) > _CACHED:
             self._recent.popitem(last=False)
         return sight

@@ -59,6 +59,20 @@ class Grouping:
     def __len__(self) -> int:
         return len(self._places)
 
+    def restore(self, places: Iterable[Place], representative: Digest) -> None:
+        """Takes up a group as it was left, its pictures in the order in which they were placed; then more can be placed."""
+        group = _Set(representative)
+        known = list(places)
+        inside = {place.picture.digest for place in known}
+        for place in known:
+            # What it was recognised as may have left the group since, by the user's word.
+            lost = place.witness is not None and place.witness not in inside
+            digest = self._keep(replace(place, witness=representative) if lost else place).picture.digest
+            group.pictures.add(digest)
+            self._sets[digest] = group
+            if place.base is not None and place.likeness is not None:
+                self._learn(digest, place.base, place.likeness)
+
     def settle_early(self, picture: Picture) -> Place | None:
         """Places a picture that summary keys and PDQ recognise; None where its features must decide.
 
@@ -126,7 +140,7 @@ class Grouping:
             # A witness was placed before it, and so is done before it here.
             witness = self._places[picture].witness
             if picture not in parts:
-                part = parts[picture] = parts[witness] if witness is not None else _Set(picture)
+                part = parts[picture] = parts[witness] if witness in parts else _Set(picture)
                 part.pictures.add(picture)
         self._sets = parts
         for top in sorted({part.representative for part in parts.values()}):
@@ -148,6 +162,14 @@ class Grouping:
             Group(top, tuple(self._places[member] for member in sorted(self._sets[top].pictures - {top})), tuple(scenes[top]))
             for top in tops
         ]
+
+    def __getitem__(self, picture: Digest) -> Place:
+        """The place of a picture. Errors: KeyError where it was not placed."""
+        return self._places[picture]
+
+    def placed_at(self, picture: Digest) -> int:
+        """The how manieth a picture was placed. Errors: KeyError where it was not."""
+        return self._since[picture]
 
     def representative(self, picture: Digest) -> Digest:
         """The picture that stands for this one. Errors: KeyError where it was not placed."""

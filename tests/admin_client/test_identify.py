@@ -19,8 +19,8 @@ from PIL import Image, ImageOps
 
 from admin_client import cli
 from admin_client.identify import IdentifyReport, identify
-from admin_client.looks import Looks
 from admin_client.progress import PlainProgress
+from common.looks import Looks
 from tests.fakes import pictures
 
 SIZE = (800, 600)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import grpc.aio
 
 from common.clock import Clock, SystemClock
+from common.ids import Digest
+from common.model import Sketch
 from common.tls import TlsFiles
 from common.workers import Workers
 from source_agent.deliverer import Deliverer
+from source_agent.groups import Groups
 from source_agent.link import connected
 from source_agent.scheduler import STREAMS
 from source_agent.sender import Sender, Tools
@@ -73,6 +76,12 @@ class Delivering:
         return set(self.states()) <= {State.REPLICATED, State.SUPERSEDED}
 
 
+async def _no_sketches(digests: Sequence[Digest]) -> Mapping[Digest, Sketch]:
+    """Of pictures that nobody looked at."""
+    del digests
+    return {}
+
+
 def delivering(
     tmp_path: Path,
     deed: Callable[[Delivering], Awaitable[None]],
@@ -100,6 +109,9 @@ def delivering(
                     tally=Tally(SystemClock()),
                     clock=clock(tree),
                     look_again=lambda: looked_again.append(None),
+                    groups=Groups(tree.journal),
+                    sketches=_no_sketches,
+                    idle=lambda: True,
                     coders=2,
                     room_bytes=64 << 20,
                 )

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from common.clock import Clock
 from common.paths import ROOT, RelPath
+from source_agent.deliveries import Delivery, Observation
 from source_agent.intake import Intake, Taken
-from source_agent.journal import Delivery, Journal, Observation
+from source_agent.journal import Journal
 from source_agent.pins import Pins
 from source_agent.roots import Root
 from source_agent.rules import Rules

@@ -16,7 +16,8 @@ from common.errors import IllegalTransition
 from common.ids import Digest, digest_of
 from common.model import Attributes, Kind
 from common.paths import ROOT, RelPath, parent
-from source_agent.journal import Journal, Observation
+from source_agent.deliveries import Observation
+from source_agent.journal import Journal
 from source_agent.states import STEPS, State
 
 PATHS = [RelPath(p) for p in (b"a", b"b\xff", b"d", b"d/x", b"d/e", b"d/e/y", b"d0")]
@@ -132,11 +133,11 @@ class JournalMachine(RuleBasedStateMachine):
             return
         self.durable |= known
 
-    @precondition(lambda self: self.journal.queued(after_seq=0, limit=1))
+    @precondition(lambda self: self.journal.queued(after=0, limit=1))
     @rule(chosen=st.randoms(use_true_random=False))
     def give_up(self, chosen: object) -> None:
         """A file is not what its version says."""
-        delivery = chosen.choice(self.journal.queued(after_seq=0, limit=1000))  # type: ignore[attr-defined] # likewise
+        delivery = chosen.choice(self.journal.queued(after=0, limit=1000))  # type: ignore[attr-defined] # likewise
         self.journal.give_up(delivery, "changed")
         self.versions[delivery.version.id.seq].state = State.SUPERSEDED
         self.dirty.add(delivery.version.path)
@@ -185,7 +186,7 @@ class JournalMachine(RuleBasedStateMachine):
             counts[version.state] = counts.get(version.state, 0) + 1
         assert self.journal.counts() == counts
         waiting = [seq for seq, version in sorted(self.versions.items()) if version.state is State.QUEUED]
-        queued = self.journal.queued(after_seq=0, limit=10_000)
+        queued = self.journal.queued(after=0, limit=10_000)
         assert [d.version.id.seq for d in queued] == waiting
         assert [(d.version.path, d.version.digest, d.pinned) for d in queued] == [
             (v.path, v.digest, v.pinned) for v in (self.versions[seq] for seq in waiting)

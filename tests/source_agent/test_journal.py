@@ -11,7 +11,8 @@ from common.errors import IllegalTransition
 from common.ids import Digest, digest_of
 from common.model import Attributes, Kind, Role
 from common.paths import ROOT, RelPath
-from source_agent.journal import Delivery, Journal, Observation
+from source_agent.deliveries import Delivery, Observation
+from source_agent.journal import Journal
 from source_agent.states import State
 
 
@@ -64,7 +65,7 @@ def seq_of(delivery: Delivery) -> int:
 
 def queued(journal: Journal) -> list[int]:
     """The numbers of all that waits."""
-    return [seq_of(d) for d in journal.queued(after_seq=0, limit=1000)]
+    return [seq_of(d) for d in journal.queued(after=0, limit=1000)]
 
 
 def test_a_new_path_is_a_version_and_a_queued_delivery(journal: Journal) -> None:
@@ -74,7 +75,7 @@ def test_a_new_path_is_a_version_and_a_queued_delivery(journal: Journal) -> None
     assert (version.policy, version.root, version.path, version.kind) == ("photos", "library", b"a", Kind.FILE)
     assert (version.digest, version.size, version.observed_ns, version.role) == (digest_of(b"one"), 3, 5, Role.NONE)
     assert (version.attributes, made.pinned, str(version.id)) == (Attributes(mode=0o644), True, "lisbon-1:1")
-    assert journal.queued(after_seq=0, limit=10) == [made]
+    assert journal.queued(after=0, limit=10) == [made]
     assert journal.signatures(1, ROOT) == {b"a": b"s1"}
 
 
@@ -175,7 +176,7 @@ def test_with_a_directory_goes_all_that_was_in_it(journal: Journal, instead: Obs
     journal.record([instead])
     assert journal.below(1, RelPath(b"d")) == []
     assert {bytes(name) for name in journal.signatures(1, ROOT)} - {b"d"} == {b"d.jpg", b"d0"}
-    gone = {d.version.path for d in journal.queued(after_seq=0, limit=99) if d.version.kind is Kind.ABSENT}
+    gone = {d.version.path for d in journal.queued(after=0, limit=99) if d.version.kind is Kind.ABSENT}
     assert {b"d/x", b"d/e", b"d/e/y"} <= gone
 
 
@@ -185,7 +186,7 @@ def test_a_file_whose_directory_is_not_journalled_has_the_directory_looked_at(jo
     assert journal.dirty() == [(1, b"d")]
     journal.record([absent(b"d")])
     assert (journal.dirty(), journal.below(1, RelPath(b"d"))) == ([], [])
-    assert [d.version.kind for d in journal.queued(after_seq=0, limit=9)] == [Kind.ABSENT]
+    assert [d.version.kind for d in journal.queued(after=0, limit=9)] == [Kind.ABSENT]
     journal.record([directory(b"e"), file(b"e/x")])
     assert journal.dirty() == []
 
@@ -256,7 +257,7 @@ def test_renumbering_keeps_everything_but_the_number(journal: Journal) -> None:
     """The path's entry follows, so a later change supersedes the right version."""
     old = one(journal, file(pinned=True))
     journal.renumber(seq_of(old))
-    (new,) = journal.queued(after_seq=0, limit=9)
+    (new,) = journal.queued(after=0, limit=9)
     assert seq_of(new) > seq_of(old)
     assert (new.version.digest, new.version.path, new.pinned) == (old.version.digest, old.version.path, True)
     assert journal.record([file(signature=b"s9")]) == [], "the entry points at the new number"

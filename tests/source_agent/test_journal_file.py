@@ -15,7 +15,8 @@ from common.ids import digest_of
 from common.model import Attributes, Kind
 from common.paths import ROOT, RelPath
 from common.wire.versions import attributes_to_bytes
-from source_agent.journal import Journal, Observation
+from source_agent.deliveries import Observation
+from source_agent.journal import Journal
 from source_agent.schema import UPGRADES
 from source_agent.states import State
 
@@ -64,7 +65,7 @@ def test_everything_is_there_again_after_a_crash(tmp_path: Path) -> None:
         assert found.dirty() == [(1, b"c")]
         assert found.durable_among([digest_of(b"one")]) == {digest_of(b"one")}
         assert found.meta("destination") == "oslo-1"
-        assert found.queued(after_seq=0, limit=9) == [made[1]]
+        assert found.queued(after=0, limit=9) == [made[1]]
     left.close()
 
 
@@ -85,7 +86,7 @@ def test_a_journal_of_every_older_schema_is_brought_up_to_date(tmp_path: Path, s
     with closing(opened(tmp_path / "j")) as journal:
         if schema > 0:
             assert journal.signatures(1, ROOT) == {b"old": b"sig"}
-            assert [d.version.path for d in journal.queued(after_seq=0, limit=9)] == [b"old"]
+            assert [d.version.path for d in journal.queued(after=0, limit=9)] == [b"old"]
             assert journal.dirty() == [(1, b"dirty")]
         assert journal.record([file(b"new")])
     with closing(sqlite3.connect(tmp_path / "j")) as db:

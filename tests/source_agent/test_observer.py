@@ -109,7 +109,7 @@ def test_a_file_is_taken_when_its_writer_rests_not_before(tmp_path: Path) -> Non
             append(senses.tree.folder / "f", b"piece")
             await SystemClock().sleep(0.02)
         await senses.stands(b"f")
-        versions = senses.tree.journal.queued(after_seq=0, limit=99)
+        versions = senses.tree.journal.queued(after=0, limit=99)
         assert [d.version.size for d in versions if d.version.path == b"f"] == [40]
 
     living(tmp_path, deed)

@@ -9,7 +9,7 @@ import pytest
 from common.ids import VersionId, digest_of
 from common.model import Attributes, Kind, Role, Version
 from common.paths import RelPath
-from source_agent.journal import Delivery
+from source_agent.deliveries import Delivery
 from source_agent.scheduler import BULK_BYTES, Lane, in_order, lane_of, weight
 from source_agent.selection import is_image, role_of
 from tests.fakes import pictures

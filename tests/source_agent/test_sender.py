@@ -13,7 +13,7 @@ from common.ids import digest_of
 from common.metrics import FALLBACKS, RESUMED_BYTES, snapshot
 from common.model import Have, Refusal, RefusalCode, SendWhole, Staged
 from common.paths import RelPath
-from source_agent.journal import Observation
+from source_agent.deliveries import Observation
 from source_agent.sender import HOLD_S, MOST_RESTARTS
 from source_agent.states import State
 from tests.fakes import pictures
@@ -261,7 +261,7 @@ def test_a_version_given_up_while_the_destination_refuses_it_ends_nothing(tmp_pa
 
     async def deed(site: Delivering) -> None:
         site.write(a=b"one")
-        (delivery,) = site.tree.journal.queued(after_seq=0, limit=1)
+        (delivery,) = site.tree.journal.queued(after=0, limit=1)
         v = delivery.version
 
         class Crossing(list[Outcome]):
@@ -333,7 +333,7 @@ def test_what_was_coded_for_a_content_that_needs_no_upload_any_more_is_cleared(t
 
     async def deed(site: Delivering) -> None:
         site.write(a=TEXT)
-        (delivery,) = site.tree.journal.queued(after_seq=0, limit=1)
+        (delivery,) = site.tree.journal.queued(after=0, limit=1)
         await site.tools.spool.prepare(delivery)
         site.script.contents[digest_of(TEXT)] = TEXT
         await site.deliver()

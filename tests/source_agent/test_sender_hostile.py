@@ -32,7 +32,7 @@ def ended_by(tmp_path: Path, script: Script) -> SmarterError:
         with pytest.raises(SmarterError) as error:
             await site.deliver_once()
         errors.append(error.value)
-        undelivered = {d.version.id.seq for d in site.tree.journal.queued(after_seq=0, limit=99)}
+        undelivered = {d.version.id.seq for d in site.tree.journal.queued(after=0, limit=99)}
         assert {1, 2, 3} - undelivered <= set(site.script.versions), "journalled as delivered what the destination has not"
         await site.deliver()
         assert site.is_delivered(), "and honest again, everything arrives"

@@ -17,7 +17,7 @@ from common.ids import Digest, digest_of
 from common.metrics import FALLBACKS, snapshot
 from common.workers import Coded, Workers
 from source_agent import spool as spool_module
-from source_agent.journal import Delivery
+from source_agent.deliveries import Delivery
 from source_agent.pins import PinMode
 from source_agent.spool import Changed, Parcel, Reading, Spool
 from tests.fakes import pictures

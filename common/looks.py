@@ -1,12 +1,12 @@
-"""What has been seen of pictures, kept by digest: a cache that makes a second `smarter identify` quick, a broken one resumable.
+"""What has been seen of pictures, kept by digest, so that no picture is looked at twice.
 
-Everything in it can be computed again from the pictures. A crash loses what was kept since the last commit, at most some
-seconds of work; a file that cannot be used is set aside by using a temporary one.
+The source keeps it for as long as it knows a picture; for `smarter identify` it is a cache that makes a second run quick and
+a broken one resumable. Everything in it can be computed again from the pictures. A crash loses what was kept since the last
+commit, at most some seconds of work; a file that cannot be used is set aside by using a temporary one.
 """
 
 from __future__ import annotations
 
-import os
 import tempfile
 from pathlib import Path
 from types import TracebackType
@@ -17,31 +17,25 @@ from common.database import DatabaseError, SchemaTooNew, open_database, transact
 from common.durable import make_directory
 from common.ids import Digest
 
-MAX_BYTES = 4 << 30
-"""A larger cache is emptied at the next start: some 150,000 pictures."""
-
 _SCHEMA = ("CREATE TABLE look (digest BLOB NOT NULL, kind TEXT NOT NULL, seen BLOB NOT NULL, PRIMARY KEY (digest, kind))",)
 _COMMIT_EVERY_S = 2.0
 
 
-def default_cache() -> Path:
-    """`$XDG_CACHE_HOME/smarter/looks.db`, with `~/.cache` where the variable is not an absolute path."""
-    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    return (base if base.is_absolute() else Path.home() / ".cache") / "smarter" / "looks.db"
-
-
 class Looks:
-    """The cache. To be used as a context, by one thread at a time; several processes may share a file."""
+    """What was seen. To be used as a context, by one thread at a time; several processes may share a file."""
 
-    def __init__(self, path: Path) -> None:
-        """Opens the file, made if absent; where that cannot be, a temporary one. Errors: DatabaseError, OSError of the latter."""
+    def __init__(self, path: Path, *, max_bytes: int | None = None) -> None:
+        """Opens the file, made if absent; where that cannot be, a temporary one. One of more than `max_bytes` is emptied.
+
+        Errors: DatabaseError, OSError of the temporary one.
+        """
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self.problem = ""
         """Why a temporary file is used; empty where it is not."""
         try:
             make_directory(path.parent)
             self._connection = open_database(path, _SCHEMA)
-            if path.stat().st_size > MAX_BYTES:
+            if max_bytes is not None and path.stat().st_size > max_bytes:
                 self._empty()
         except (DatabaseError, SchemaTooNew, OSError) as error:
             self.problem = str(error)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from admin_client import looks
-from admin_client.looks import Looks, default_cache
+from admin_client.verbs.identify import default_cache
 from common.ids import digest_of
+from common.looks import Looks
 
 ONE = digest_of(b"one")
 
@@ -52,12 +52,11 @@ def test_a_cache_that_cannot_be_used_stops_nobody(tmp_path: Path, spoil: str) ->
         assert cache.get(ONE, "glance") == b"seen"
 
 
-def test_a_cache_that_grew_too_large_begins_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cache_that_grew_too_large_begins_anew(tmp_path: Path) -> None:
     """It is a cache: what is gone is seen again."""
     with Looks(tmp_path / "looks.db") as cache:
         cache.keep(ONE, "glance", bytes(100_000))
-    monkeypatch.setattr(looks, "MAX_BYTES", 50_000)
-    with Looks(tmp_path / "looks.db") as cache:
+    with Looks(tmp_path / "looks.db", max_bytes=50_000) as cache:
         assert cache.get(ONE, "glance") is None
 
 
