@@ -22,7 +22,7 @@ from typing import Any
 
 from admin_client.gallery import Gallery, digest_file, survey
 from admin_client.progress import Progress
-from admin_client.seeing import Seeing, Source, each
+from admin_client.seeing import Seeing, Source
 from common import paths
 from common.clock import SystemClock, monotonic_s
 from common.errors import ContentError
@@ -34,8 +34,8 @@ from common.similarity.eyes import KeptEyes
 from common.similarity.first_look import FirstLook
 from common.similarity.grouping import EARLY_BITS, Grouping
 from common.similarity.lsh import LshIndex
-from common.similarity.places import Bond, Group, Picture, Place, Rank
-from common.workers import Workers
+from common.similarity.places import Bond, Group, Picture, Place
+from common.workers import Workers, each
 
 _CLOCK = SystemClock()
 
@@ -170,8 +170,7 @@ class _Identification:
             return grouping.groups()
 
     def _place(self, grouping: Grouping, eyes: KeptEyes, digest: Digest, look: FirstLook) -> None:
-        rank = Rank(0, look.width * look.height, look.n_metadata, look.n_bytes)
-        if grouping.settle_early(Picture(digest, rank, look.moment, look.tables)) is not None:
+        if grouping.settle_early(Picture(digest, first_look.rank_of(look, 0), look.moment, look.tables)) is not None:
             self.n_early += 1
             return
         # Recognised above as a picture that could not be placed itself, so without features: it then stands alone.
@@ -179,10 +178,10 @@ class _Identification:
         if self._seeing.looks.get(digest, "see") is not None:
             self.n_seen += 1
             n_features = eyes.see(digest)
-        grouping.place(Picture(digest, rank._replace(n_features=n_features), look.moment, look.tables))
+        grouping.place(Picture(digest, first_look.rank_of(look, n_features), look.moment, look.tables))
 
     async def _look_closer(self, grouping: Grouping) -> None:
-        pairs = [(self._copies.source(a), self._copies.source(b)) for a, b in map(sorted, grouping.doubts())]
+        pairs = [(self._copies.source(a), self._copies.source(b)) for a, b in grouping.doubts()]
         found = await self._seeing.compare(pairs, progress=self._progress)
         for (a, b), seen in sorted(found.items()):
             grouping.resolve(a, b, registration.from_bytes(seen))

@@ -5,11 +5,9 @@ A picture that a worker refuses, or dies over, is remembered with its reason, an
 
 from __future__ import annotations
 
-import asyncio
 import os
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 from admin_client.progress import Progress
 from common import paths
@@ -17,9 +15,7 @@ from common.errors import ContentError
 from common.ids import Digest
 from common.looks import Looks
 from common.paths import RelPath
-from common.workers import Workers
-
-T = TypeVar("T")
+from common.workers import Workers, each
 
 _LASTING = frozenset({"unsupported", "too_large", "damaged"})
 """Reasons that are the picture's own and will be the same tomorrow."""
@@ -115,20 +111,3 @@ class Seeing:
 
 
 _STAGES = {"glance": "Looking at pictures", "see": "Extracting features", "compare": "Looking closer"}
-
-
-async def each(items: Iterable[T], do: Callable[[T], Awaitable[None]], *, n_at_once: int) -> None:
-    """Does something for each item, so many at once; the first error ends it all."""
-    rest = iter(items)
-
-    async def work() -> None:
-        for item in rest:
-            await do(item)
-
-    tasks = [asyncio.create_task(work()) for _ in range(n_at_once)]
-    try:
-        await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

@@ -18,7 +18,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-CRASH_POINTS = ("S1", "S2", "S3", "S4", "S5", "D1", "D2", "D3", "D4", "D5", "R1")
+CRASH_POINTS = ("S1", "S2", "S3", "G1", "S4", "S5", "D1", "D2", "D3", "D4", "D5", "R1")
 
 crash_hook: Callable[[str], None] | None = None
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import os
 import stat
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -203,3 +203,20 @@ def _admitted(make: Callable[[], T]) -> T:
         return make()
     except (KeyError, ValueError, TypeError, OverflowError) as error:
         raise ContentError("crashed", "a worker gave an answer that makes no sense") from error
+
+
+async def each(items: Iterable[T], do: Callable[[T], Awaitable[None]], *, n_at_once: int) -> None:
+    """Does something for each item, so many at once; the first error ends it all."""
+    rest = iter(items)
+
+    async def work() -> None:
+        for item in rest:
+            await do(item)
+
+    tasks = [asyncio.create_task(work()) for _ in range(n_at_once)]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

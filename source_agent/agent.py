@@ -30,10 +30,13 @@ from common.workers import Workers
 from source_agent.admin import SERVICE_NAME, SourceAdmin
 from source_agent.config import SourceConfig
 from source_agent.deliverer import Deliverer
+from source_agent.gallery import Gallery
+from source_agent.groups import Groups
 from source_agent.intake import Intake
 from source_agent.journal import Journal
 from source_agent.observer import Observer
 from source_agent.pins import PinMode, Pins
+from source_agent.recogniser import Recogniser
 from source_agent.roots import Root
 from source_agent.rules import Rules
 from source_agent.sender import Tools
@@ -83,6 +86,7 @@ class Source:
     roots: list[Root]
     journal: Journal
     observer: Observer
+    recogniser: Recogniser
     deliverer: Deliverer
     tally: Tally
     started_s: float
@@ -96,6 +100,8 @@ class Source:
             self.observer.watch(watcher),
             self.observer.rescan(watcher),
             self.observer.look_always(),
+            self.recogniser.run(),
+            self.recogniser.reviews(),
             self.deliverer.run(finished=lambda: False, gives_up=False),
         ]
         tasks = [asyncio.create_task(life) for life in lives]
@@ -112,14 +118,21 @@ class Source:
             watcher.close()
             _log.info("source_stopped", agent=self.config.agent.name)
 
-    async def once(self) -> Summary:
-        """One scan and all that it leads to. Errors: PeerError, ConfigError; TransientError when patience runs out."""
+    async def once(self, *, drain: bool) -> Summary:
+        """One scan and all that it leads to; with `drain` also what waits for the user's word.
+
+        Errors: PeerError, ConfigError; TransientError when patience runs out.
+        """
+        if drain:
+            self.recogniser.end_reviews()
         await self.observer.scan_all()
         self.tally.progress_s = self.clock.monotonic_s()
         looking = asyncio.create_task(self.observer.look_once())
-        delivering = asyncio.create_task(self.deliverer.run(finished=lambda: self.observer.quiet, gives_up=True))
+        # All that was found is compared together: so the richest picture stands for the others, whichever was read first.
+        recognising = asyncio.create_task(self.recogniser.run(ready=lambda: self.observer.quiet))
+        delivering = asyncio.create_task(self.deliverer.run(finished=self.deliverer.tools.idle, gives_up=True))
         losing_patience = asyncio.create_task(self._lose_patience())
-        tasks = (looking, delivering, losing_patience)
+        tasks = (looking, recognising, delivering, losing_patience)
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -133,8 +146,8 @@ class Source:
         while True:
             await self.clock.sleep(PATIENCE_CHECK_S)
             idle_s = self.clock.monotonic_s() - self.tally.progress_s
-            if not self.observer.quiet:
-                continue  # still reading
+            if not self.deliverer.tools.idle():
+                continue  # still reading, or looking at pictures
             if self.tally.problem and idle_s > self.config.patience:
                 raise TransientError(f"gave up after {idle_s:.0f} s without progress: {self.tally.problem}")
             # Proving a very large content takes its time, and says nothing meanwhile; but not for ever.
@@ -210,9 +223,25 @@ async def assembled(config: SourceConfig, *, clock: Clock | None = None) -> Asyn
         spool.sweep()
         intake = Intake(roots, journal, pins=pins, clock=clock, threads=config.limits.workers)
         ends.callback(intake.close)
+        groups = Groups(journal)
+        gallery = Gallery(config.agent.state)
+        ends.callback(gallery.close)
         tally = Tally(clock)
         wake = asyncio.Event()
-        observer = Observer(roots, journal, intake, clock, found=wake.set)
+        observer = Observer(roots, journal, intake, clock, found=lambda: _tell(wake, recogniser))
+        recogniser = Recogniser(
+            roots={root.id: root for root in roots},
+            journal=journal,
+            groups=groups,
+            gallery=gallery,
+            spool=spool,
+            workers=workers,
+            n_at_once=config.limits.workers,
+            clock=clock,
+            found=wake.set,
+            look_again=observer.look_again,
+        )
+        ends.callback(recogniser.close)
         tools = Tools(
             journal=journal,
             spool=spool,
@@ -220,15 +249,23 @@ async def assembled(config: SourceConfig, *, clock: Clock | None = None) -> Asyn
             tally=tally,
             clock=clock,
             look_again=observer.look_again,
+            pictures=recogniser,
+            idle=lambda: observer.quiet and not journal.awaits_groups(),
             coders=config.limits.workers + 1,
             room_bytes=config.limits.spool_bytes,
             wake=wake,
         )
         deliverer = Deliverer(config.destination.address, config.tls.files(), config.destination.server_name, tools, clock)
         try:
-            yield Source(config, clock, roots, journal, observer, deliverer, tally, started_s)
+            yield Source(config, clock, roots, journal, observer, recogniser, deliverer, tally, started_s)
         finally:
             await workers.close()
+
+
+def _tell(deliveries: asyncio.Event, recogniser: Recogniser) -> None:
+    """The journal has something new, or the observer fell quiet."""
+    deliveries.set()
+    recogniser.wake()
 
 
 def _roots(config: SourceConfig, journal: Journal) -> list[Root]:
@@ -241,6 +278,8 @@ def _roots(config: SourceConfig, journal: Journal) -> list[Root]:
             rescan_s=policy.rescan,
             pin=PinMode(policy.pin),
             max_file_bytes=policy.max_file_bytes,
+            groups=policy.images.group,
+            review_s=policy.images.review if policy.images.selection == "review" else 0.0,
         )
         for policy in config.policies
         for root in policy.roots

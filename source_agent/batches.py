@@ -6,13 +6,14 @@ A batch takes what waits, up to the destination's limits, and never waits for mo
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
 
 import grpc.aio
 
 from common.errors import TransientError
-from common.model import Limits, Offer, Plan, Receipt
+from common.ids import Digest
+from common.model import Limits, Offer, Plan, Receipt, Role, Sketch
 from common.pb import replication_pb2 as pb
 from common.wire.replication import offers_to_pb, plans_from_pb, receipts_from_pb, versions_to_pb
 from source_agent.deliveries import Delivery
@@ -20,8 +21,11 @@ from source_agent.spool import content_of
 from source_agent.tally import Tally
 
 MAX_BATCH_BYTES = 512 * 1024
+_SKETCH_BYTES = 2560
 
 Answer = TypeVar("Answer")
+Sketches = Callable[[Sequence[Digest]], Awaitable[Mapping[Digest, Sketch]]]
+"""What pictures are recognised by, of those whose features are known."""
 Jobs = list[Coroutine[Any, Any, None]]
 
 
@@ -32,11 +36,14 @@ def exchange_offers(
     *,
     limits: Limits,
     tally: Tally,
+    sketches: Sketches,
 ) -> Jobs:
     """The two jobs of an Offer stream: what waits goes out, every plan that comes is handed to `answer`."""
 
-    def to_pb(batch: list[Delivery]) -> pb.OfferBatch:
-        return offers_to_pb(Offer(content_of(d), d.version.size) for d in batch)
+    async def to_pb(batch: list[Delivery]) -> pb.OfferBatch:
+        """Offers, those of representatives with what they are recognised by."""
+        sketched = await sketches([content_of(d) for d in batch if d.version.role is Role.REPRESENTATIVE])
+        return offers_to_pb(Offer(content_of(d), d.version.size, sketched.get(content_of(d))) for d in batch)
 
     return [_write(call, waiting, to_pb, limits, _counter(tally, "offers")), _read(call, plans_from_pb, answer)]
 
@@ -51,7 +58,8 @@ def exchange_records(
 ) -> Jobs:
     """The two jobs of a Record stream: what waits goes out, every receipt that comes is handed to `answer`."""
 
-    def to_pb(batch: list[Delivery]) -> pb.RecordBatch:
+    async def to_pb(batch: list[Delivery]) -> pb.RecordBatch:
+        """The versions."""
         return versions_to_pb(d.version for d in batch)
 
     return [_write(call, waiting, to_pb, limits, _counter(tally, "other")), _read(call, receipts_from_pb, answer)]
@@ -64,7 +72,7 @@ def _counter(tally: Tally, kind: str) -> Callable[[int], None]:
 async def _write(
     call: grpc.aio.StreamStreamCall[Any, Any],
     waiting: asyncio.Queue[Delivery],
-    to_pb: Callable[[list[Delivery]], Any],
+    to_pb: Callable[[list[Delivery]], Awaitable[Any]],
     limits: Limits,
     count: Callable[[int], None],
 ) -> None:
@@ -74,7 +82,7 @@ async def _write(
         while not waiting.empty() and len(batch) < limits.batch and n_bytes < MAX_BATCH_BYTES:
             batch.append(waiting.get_nowait())
             n_bytes += _message_bytes(batch[-1])
-        message = to_pb(batch)
+        message = await to_pb(batch)
         await call.write(message)
         count(message.ByteSize())
 
@@ -98,4 +106,5 @@ def _message_bytes(delivery: Delivery) -> int:
     """About how much a delivery adds to a message: enough to keep a batch below the limit."""
     attributes = delivery.version.attributes
     xattrs = sum(len(name) + len(value) for name, value in attributes.xattrs)
-    return 256 + len(delivery.version.path) + len(attributes.target) + xattrs
+    sketch = _SKETCH_BYTES if delivery.version.role is Role.REPRESENTATIVE else 0
+    return 256 + sketch + len(delivery.version.path) + len(attributes.target) + xattrs

@@ -49,7 +49,7 @@ def run(config_path: Path) -> ExitCode:
 
 @main.command()
 @_config
-@click.option("--drain", is_flag=True, help="Deliver deferred versions too, whatever the timetable says.")
+@click.option("--drain", is_flag=True, help="Deliver everything deferred too, also what waits for the user's word.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 @ending("smarter-source")
 def once(config_path: Path, *, drain: bool, as_json: bool) -> ExitCode:
@@ -58,13 +58,12 @@ def once(config_path: Path, *, drain: bool, as_json: bool) -> ExitCode:
     from common.clock import cpu_s
     from source_agent.agent import assembled
 
-    del drain  # nothing is deferred yet: every version is due at once
     config = _load(config_path)
     logs.configure(config.log.level, config.log.format)
 
     async def work() -> Summary:
         async with assembled(config) as source:
-            summary = await source.once()
+            summary = await source.once(drain=drain)
         return replace(summary, cpu_seconds=round(cpu_s(), 3))
 
     summary = asyncio.run(work())
@@ -99,7 +98,8 @@ def _sentences(summary: Summary) -> str:
     sent = sum(summary.sent_bytes.values())
     lines = [
         f"{summary.files} files; {summary.versions} versions delivered, {summary.logical_bytes:,} bytes as {sent:,} on the wire",
-        f"{summary.representatives} pictures whole, {summary.exact_duplicates} exact duplicates for nothing, {summary.seconds} s",
+        f"{summary.representatives} representatives and {summary.members} members whole",
+        f"{summary.exact_duplicates} exact duplicates for nothing, {summary.seconds} s",
     ]
     lines += [f"unreadable: {text}" for text in summary.unreadable]
     lines += [f"refused: {r['root']}/{r['path']}: {r['reason']}" for r in summary.refused]

@@ -71,6 +71,17 @@ class RootSection(Section):
         return given
 
 
+class ImagesSection(Section):
+    """How a policy's pictures are compared."""
+
+    group: bool = True
+    """Whether near-duplicates are found, and only the picture that stands for them is sent at once."""
+    selection: Literal["auto", "review"] = "auto"
+    """Who names the picture that stands for a group: `auto` takes the richest; `review` gives the user `review` to choose."""
+    review: Annotated[Seconds, Field(gt=0)] = 86400.0
+    """How long a new group waits for the user's word before the richest picture is taken."""
+
+
 class PolicySection(Section):
     """A named set of roots with their rules."""
 
@@ -86,6 +97,7 @@ class PolicySection(Section):
     """How often everything is compared with the journal, whatever the watch says."""
     pin: Literal["reflink", "copy", "off"] = "reflink"
     """How bytes are kept readable until they are delivered."""
+    images: ImagesSection = ImagesSection()
     max_file_bytes: ByteSize | None = None
     """Larger files are named as refused instead of sent; None: as large as the destination takes."""
 

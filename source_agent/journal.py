@@ -185,9 +185,16 @@ class Journal:
 
     def identified(self, *, limit: int) -> list[Delivery]:
         """Deliveries of pictures whose group is not known yet, in the order in which they were seen."""
+        return self._in_state(State.IDENTIFIED, limit=limit)
+
+    def deferred(self, *, limit: int) -> list[Delivery]:
+        """Deliveries that wait until nothing more urgent does, in the order in which they were seen."""
+        return self._in_state(State.DEFERRED, limit=limit)
+
+    def _in_state(self, state: State, *, limit: int) -> list[Delivery]:
         query = "SELECT * FROM version WHERE state = ? ORDER BY seq LIMIT ?"
         with self._lock:
-            return [self._delivery(row) for row in self._db.execute(query, (State.IDENTIFIED, limit)).fetchall()]
+            return [self._delivery(row) for row in self._db.execute(query, (state, limit)).fetchall()]
 
     def advance(self, steps: Sequence[tuple[int, State, str]], *, durable: Iterable[Digest] = ()) -> None:
         """Moves deliveries (seq, new state, reason) and notes contents that B now holds, in one transaction (S4).
@@ -251,6 +258,29 @@ class Journal:
         """Whether any version had this content before."""
         with self._lock:
             return self._db.execute("SELECT 1 FROM version WHERE digest = ? LIMIT 1", (digest,)).fetchone() is not None
+
+    def awaits_groups(self) -> bool:
+        """Whether any picture waits for its group."""
+        with self._lock:
+            return self._db.execute("SELECT 1 FROM version WHERE state = ? LIMIT 1", (State.IDENTIFIED,)).fetchone() is not None
+
+    def unplaced_pictures(self) -> list[Delivery]:
+        """What stands somewhere as a picture and was never compared with others, as what an earlier program delivered."""
+        query = (
+            "SELECT v.* FROM entry JOIN version v USING (seq) WHERE v.role = ? AND v.state <> ?"
+            " AND NOT EXISTS (SELECT 1 FROM picture p WHERE p.digest = v.digest)"
+            " AND NOT EXISTS (SELECT 1 FROM unseen u WHERE u.digest = v.digest)"
+        )
+        with self._lock:
+            rows = self._db.execute(query, (Role.REPRESENTATIVE, State.IDENTIFIED)).fetchall()
+        return [self._delivery(row) for row in rows]
+
+    def standing(self, digest: Digest) -> Delivery | None:
+        """A version that stands somewhere with this content."""
+        query = "SELECT v.* FROM version v JOIN entry USING (seq) WHERE v.digest = ? LIMIT 1"
+        with self._lock:
+            row = self._db.execute(query, (digest,)).fetchone()
+        return None if row is None else self._delivery(row)
 
     # numbering
 

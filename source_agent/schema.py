@@ -84,11 +84,19 @@ UPGRADES = (
         base         BLOB,
         bond         TEXT NOT NULL,
         witness      BLOB,
-        likeness     BLOB,
-        is_apart     INTEGER NOT NULL DEFAULT 0     -- the user took it out of its group: it joins no other
+        likeness     BLOB
     );
     CREATE INDEX picture_by_group ON picture (of_group);
     CREATE INDEX picture_by_moment ON picture (moment) WHERE moment <> x'';
+    -- what the destination found like a picture of ours, and holds
+    CREATE TABLE found_match (
+        digest  BLOB NOT NULL,
+        match   BLOB NOT NULL,
+        size    INTEGER NOT NULL,
+        sd      REAL NOT NULL,
+        inliers INTEGER NOT NULL,
+        PRIMARY KEY (digest, match)
+    ) WITHOUT ROWID;
     -- contents that look like pictures and cannot be looked at, with the reason: they go as plain bytes
     CREATE TABLE unseen (digest BLOB PRIMARY KEY, reason TEXT NOT NULL) WITHOUT ROWID
     """,

@@ -22,9 +22,10 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from common.pb import replication_pb2 as replication__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x0b\x61\x64min.proto\x12\nsmarter.v1\"\x0f\n\rStatusRequest\"\x9c\x01\n\x0bStatusReply\x12\r\n\x05\x61gent\x18\x01 \x01(\t\x12\x10\n\x08software\x18\x02 \x01(\t\x12\x10\n\x08uptime_s\x18\x03 \x01(\x01\x12*\n\x06source\x18\x04 \x01(\x0b\x32\x18.smarter.v1.SourceStatusH\x00\x12&\n\x04\x64\x65st\x18\x05 \x01(\x0b\x32\x16.smarter.v1.DestStatusH\x00\x42\x06\n\x04site\"\xcf\x04\n\x0cSourceStatus\x12\x11\n\tconnected\x18\x01 \x01(\x08\x12\x13\n\x0b\x64\x65stination\x18\x02 \x01(\t\x12\x12\n\nlink_error\x18\x03 \x01(\t\x12\x17\n\x0flast_receipt_ns\x18\x04 \x01(\x12\x12H\n\x11versions_by_state\x18\x05 \x03(\x0b\x32-.smarter.v1.SourceStatus.VersionsByStateEntry\x12\x15\n\rbacklog_bytes\x18\x06 \x01(\x04\x12\r\n\x05lag_s\x18\x07 \x01(\x01\x12;\n\nsent_bytes\x18\x08 \x03(\x0b\x32\'.smarter.v1.SourceStatus.SentBytesEntry\x12:\n\tfallbacks\x18\t \x03(\x0b\x32\'.smarter.v1.SourceStatus.FallbacksEntry\x12%\n\x08problems\x18\n \x03(\x0b\x32\x13.smarter.v1.Problem\x12\x17\n\x0fwatch_overflows\x18\x0b \x01(\x04\x12\x16\n\x0elast_rescan_ns\x18\x0c \x01(\x12\x12\r\n\x05\x64irty\x18\r \x01(\x04\x1a\x36\n\x14VersionsByStateEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\x1a\x30\n\x0eSentBytesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\x1a\x30\n\x0e\x46\x61llbacksEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\"E\n\x07Problem\x12\x0e\n\x06policy\x18\x01 \x01(\t\x12\x0c\n\x04root\x18\x02 \x01(\t\x12\x0c\n\x04path\x18\x03 \x01(\x0c\x12\x0e\n\x06reason\x18\x04 \x01(\t\"\xba\x02\n\nDestStatus\x12)\n\x07sources\x18\x01 \x03(\x0b\x32\x18.smarter.v1.SourceAtDest\x12\x10\n\x08\x63ontents\x18\x02 \x01(\x04\x12\x15\n\rlogical_bytes\x18\x03 \x01(\x04\x12\x14\n\x0cstored_bytes\x18\x04 \x01(\x04\x12\x12\n\nfree_bytes\x18\x05 \x01(\x04\x12\x11\n\taccepting\x18\x06 \x01(\x08\x12\x16\n\x0elast_verify_ns\x18\x07 \x01(\x12\x12\x1a\n\x12last_verify_errors\x18\x08 \x01(\x04\x12\x36\n\x08refusals\x18\t \x03(\x0b\x32$.smarter.v1.DestStatus.RefusalsEntry\x1a/\n\rRefusalsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\"l\n\x0cSourceAtDest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08versions\x18\x02 \x01(\x04\x12\x10\n\x08last_seq\x18\x03 \x01(\x04\x12\x18\n\x10last_received_ns\x18\x04 \x01(\x12\x12\x10\n\x08policies\x18\x05 \x03(\t\"\x1f\n\rVerifyRequest\x12\x0e\n\x06policy\x18\x01 \x01(\t\"\x9c\x01\n\x0bVerifyEvent\x12.\n\x08progress\x18\x01 \x01(\x0b\x32\x1a.smarter.v1.VerifyProgressH\x00\x12,\n\x07problem\x18\x02 \x01(\x0b\x32\x19.smarter.v1.VerifyProblemH\x00\x12&\n\x04\x64one\x18\x03 \x01(\x0b\x32\x16.smarter.v1.VerifyDoneH\x00\x42\x07\n\x05\x65vent\"^\n\x0eVerifyProgress\x12\x10\n\x08\x63ontents\x18\x01 \x01(\x04\x12\r\n\x05\x62ytes\x18\x02 \x01(\x04\x12\x16\n\x0etotal_contents\x18\x03 \x01(\x04\x12\x13\n\x0btotal_bytes\x18\x04 \x01(\x04\">\n\rVerifyProblem\x12\x0e\n\x06\x64igest\x18\x01 \x01(\x0c\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\r\n\x05paths\x18\x03 \x03(\t\"P\n\nVerifyDone\x12\x10\n\x08\x63ontents\x18\x01 \x01(\x04\x12\r\n\x05\x62ytes\x18\x02 \x01(\x04\x12\x10\n\x08problems\x18\x03 \x01(\x04\x12\x0f\n\x07orphans\x18\x04 \x01(\x04\x32\x85\x01\n\x05\x41\x64min\x12<\n\x06Status\x12\x19.smarter.v1.StatusRequest\x1a\x17.smarter.v1.StatusReply\x12>\n\x06Verify\x12\x19.smarter.v1.VerifyRequest\x1a\x17.smarter.v1.VerifyEvent0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x0b\x61\x64min.proto\x12\nsmarter.v1\x1a\x11replication.proto\"\x0f\n\rStatusRequest\"\x9c\x01\n\x0bStatusReply\x12\r\n\x05\x61gent\x18\x01 \x01(\t\x12\x10\n\x08software\x18\x02 \x01(\t\x12\x10\n\x08uptime_s\x18\x03 \x01(\x01\x12*\n\x06source\x18\x04 \x01(\x0b\x32\x18.smarter.v1.SourceStatusH\x00\x12&\n\x04\x64\x65st\x18\x05 \x01(\x0b\x32\x16.smarter.v1.DestStatusH\x00\x42\x06\n\x04site\"\xcf\x04\n\x0cSourceStatus\x12\x11\n\tconnected\x18\x01 \x01(\x08\x12\x13\n\x0b\x64\x65stination\x18\x02 \x01(\t\x12\x12\n\nlink_error\x18\x03 \x01(\t\x12\x17\n\x0flast_receipt_ns\x18\x04 \x01(\x12\x12H\n\x11versions_by_state\x18\x05 \x03(\x0b\x32-.smarter.v1.SourceStatus.VersionsByStateEntry\x12\x15\n\rbacklog_bytes\x18\x06 \x01(\x04\x12\r\n\x05lag_s\x18\x07 \x01(\x01\x12;\n\nsent_bytes\x18\x08 \x03(\x0b\x32\'.smarter.v1.SourceStatus.SentBytesEntry\x12:\n\tfallbacks\x18\t \x03(\x0b\x32\'.smarter.v1.SourceStatus.FallbacksEntry\x12%\n\x08problems\x18\n \x03(\x0b\x32\x13.smarter.v1.Problem\x12\x17\n\x0fwatch_overflows\x18\x0b \x01(\x04\x12\x16\n\x0elast_rescan_ns\x18\x0c \x01(\x12\x12\r\n\x05\x64irty\x18\r \x01(\x04\x1a\x36\n\x14VersionsByStateEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\x1a\x30\n\x0eSentBytesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\x1a\x30\n\x0e\x46\x61llbacksEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\"E\n\x07Problem\x12\x0e\n\x06policy\x18\x01 \x01(\t\x12\x0c\n\x04root\x18\x02 \x01(\t\x12\x0c\n\x04path\x18\x03 \x01(\x0c\x12\x0e\n\x06reason\x18\x04 \x01(\t\"\xf1\x02\n\nDestStatus\x12)\n\x07sources\x18\x01 \x03(\x0b\x32\x18.smarter.v1.SourceAtDest\x12\x10\n\x08\x63ontents\x18\x02 \x01(\x04\x12\x15\n\rlogical_bytes\x18\x03 \x01(\x04\x12\x14\n\x0cstored_bytes\x18\x04 \x01(\x04\x12\x12\n\nfree_bytes\x18\x05 \x01(\x04\x12\x11\n\taccepting\x18\x06 \x01(\x08\x12\x16\n\x0elast_verify_ns\x18\x07 \x01(\x12\x12\x1a\n\x12last_verify_errors\x18\x08 \x01(\x04\x12\x36\n\x08refusals\x18\t \x03(\x0b\x32$.smarter.v1.DestStatus.RefusalsEntry\x12\x10\n\x08pictures\x18\n \x01(\x04\x12\x0e\n\x06groups\x18\x0b \x01(\x04\x12\x13\n\x0bindex_bytes\x18\x0c \x01(\x04\x1a/\n\rRefusalsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\"l\n\x0cSourceAtDest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08versions\x18\x02 \x01(\x04\x12\x10\n\x08last_seq\x18\x03 \x01(\x04\x12\x18\n\x10last_received_ns\x18\x04 \x01(\x12\x12\x10\n\x08policies\x18\x05 \x03(\t\"\x1f\n\rVerifyRequest\x12\x0e\n\x06policy\x18\x01 \x01(\t\"\x9c\x01\n\x0bVerifyEvent\x12.\n\x08progress\x18\x01 \x01(\x0b\x32\x1a.smarter.v1.VerifyProgressH\x00\x12,\n\x07problem\x18\x02 \x01(\x0b\x32\x19.smarter.v1.VerifyProblemH\x00\x12&\n\x04\x64one\x18\x03 \x01(\x0b\x32\x16.smarter.v1.VerifyDoneH\x00\x42\x07\n\x05\x65vent\"^\n\x0eVerifyProgress\x12\x10\n\x08\x63ontents\x18\x01 \x01(\x04\x12\r\n\x05\x62ytes\x18\x02 \x01(\x04\x12\x16\n\x0etotal_contents\x18\x03 \x01(\x04\x12\x13\n\x0btotal_bytes\x18\x04 \x01(\x04\">\n\rVerifyProblem\x12\x0e\n\x06\x64igest\x18\x01 \x01(\x0c\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\r\n\x05paths\x18\x03 \x03(\t\"P\n\nVerifyDone\x12\x10\n\x08\x63ontents\x18\x01 \x01(\x04\x12\r\n\x05\x62ytes\x18\x02 \x01(\x04\x12\x10\n\x08problems\x18\x03 \x01(\x04\x12\x0f\n\x07orphans\x18\x04 \x01(\x04\"f\n\x0eSimilarRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x10\n\x06\x64igest\x18\x02 \x01(\x0cH\x00\x12$\n\x06sketch\x18\x03 \x01(\x0b\x32\x12.smarter.v1.SketchH\x00\x42\t\n\x07picture\"2\n\x0cSimilarReply\x12\"\n\x07matches\x18\x01 \x03(\x0b\x32\x11.smarter.v1.Match2\xc6\x01\n\x05\x41\x64min\x12<\n\x06Status\x12\x19.smarter.v1.StatusRequest\x1a\x17.smarter.v1.StatusReply\x12>\n\x06Verify\x12\x19.smarter.v1.VerifyRequest\x1a\x17.smarter.v1.VerifyEvent0\x01\x12?\n\x07Similar\x12\x1a.smarter.v1.SimilarRequest\x1a\x18.smarter.v1.SimilarReplyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,36 +40,40 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SOURCESTATUS_FALLBACKSENTRY']._serialized_options = b'8\001'
   _globals['_DESTSTATUS_REFUSALSENTRY']._loaded_options = None
   _globals['_DESTSTATUS_REFUSALSENTRY']._serialized_options = b'8\001'
-  _globals['_STATUSREQUEST']._serialized_start=27
-  _globals['_STATUSREQUEST']._serialized_end=42
-  _globals['_STATUSREPLY']._serialized_start=45
-  _globals['_STATUSREPLY']._serialized_end=201
-  _globals['_SOURCESTATUS']._serialized_start=204
-  _globals['_SOURCESTATUS']._serialized_end=795
-  _globals['_SOURCESTATUS_VERSIONSBYSTATEENTRY']._serialized_start=641
-  _globals['_SOURCESTATUS_VERSIONSBYSTATEENTRY']._serialized_end=695
-  _globals['_SOURCESTATUS_SENTBYTESENTRY']._serialized_start=697
-  _globals['_SOURCESTATUS_SENTBYTESENTRY']._serialized_end=745
-  _globals['_SOURCESTATUS_FALLBACKSENTRY']._serialized_start=747
-  _globals['_SOURCESTATUS_FALLBACKSENTRY']._serialized_end=795
-  _globals['_PROBLEM']._serialized_start=797
-  _globals['_PROBLEM']._serialized_end=866
-  _globals['_DESTSTATUS']._serialized_start=869
-  _globals['_DESTSTATUS']._serialized_end=1183
-  _globals['_DESTSTATUS_REFUSALSENTRY']._serialized_start=1136
-  _globals['_DESTSTATUS_REFUSALSENTRY']._serialized_end=1183
-  _globals['_SOURCEATDEST']._serialized_start=1185
-  _globals['_SOURCEATDEST']._serialized_end=1293
-  _globals['_VERIFYREQUEST']._serialized_start=1295
-  _globals['_VERIFYREQUEST']._serialized_end=1326
-  _globals['_VERIFYEVENT']._serialized_start=1329
-  _globals['_VERIFYEVENT']._serialized_end=1485
-  _globals['_VERIFYPROGRESS']._serialized_start=1487
-  _globals['_VERIFYPROGRESS']._serialized_end=1581
-  _globals['_VERIFYPROBLEM']._serialized_start=1583
-  _globals['_VERIFYPROBLEM']._serialized_end=1645
-  _globals['_VERIFYDONE']._serialized_start=1647
-  _globals['_VERIFYDONE']._serialized_end=1727
-  _globals['_ADMIN']._serialized_start=1730
-  _globals['_ADMIN']._serialized_end=1863
+  _globals['_STATUSREQUEST']._serialized_start=46
+  _globals['_STATUSREQUEST']._serialized_end=61
+  _globals['_STATUSREPLY']._serialized_start=64
+  _globals['_STATUSREPLY']._serialized_end=220
+  _globals['_SOURCESTATUS']._serialized_start=223
+  _globals['_SOURCESTATUS']._serialized_end=814
+  _globals['_SOURCESTATUS_VERSIONSBYSTATEENTRY']._serialized_start=660
+  _globals['_SOURCESTATUS_VERSIONSBYSTATEENTRY']._serialized_end=714
+  _globals['_SOURCESTATUS_SENTBYTESENTRY']._serialized_start=716
+  _globals['_SOURCESTATUS_SENTBYTESENTRY']._serialized_end=764
+  _globals['_SOURCESTATUS_FALLBACKSENTRY']._serialized_start=766
+  _globals['_SOURCESTATUS_FALLBACKSENTRY']._serialized_end=814
+  _globals['_PROBLEM']._serialized_start=816
+  _globals['_PROBLEM']._serialized_end=885
+  _globals['_DESTSTATUS']._serialized_start=888
+  _globals['_DESTSTATUS']._serialized_end=1257
+  _globals['_DESTSTATUS_REFUSALSENTRY']._serialized_start=1210
+  _globals['_DESTSTATUS_REFUSALSENTRY']._serialized_end=1257
+  _globals['_SOURCEATDEST']._serialized_start=1259
+  _globals['_SOURCEATDEST']._serialized_end=1367
+  _globals['_VERIFYREQUEST']._serialized_start=1369
+  _globals['_VERIFYREQUEST']._serialized_end=1400
+  _globals['_VERIFYEVENT']._serialized_start=1403
+  _globals['_VERIFYEVENT']._serialized_end=1559
+  _globals['_VERIFYPROGRESS']._serialized_start=1561
+  _globals['_VERIFYPROGRESS']._serialized_end=1655
+  _globals['_VERIFYPROBLEM']._serialized_start=1657
+  _globals['_VERIFYPROBLEM']._serialized_end=1719
+  _globals['_VERIFYDONE']._serialized_start=1721
+  _globals['_VERIFYDONE']._serialized_end=1801
+  _globals['_SIMILARREQUEST']._serialized_start=1803
+  _globals['_SIMILARREQUEST']._serialized_end=1905
+  _globals['_SIMILARREPLY']._serialized_start=1907
+  _globals['_SIMILARREPLY']._serialized_end=1957
+  _globals['_ADMIN']._serialized_start=1960
+  _globals['_ADMIN']._serialized_end=2158
 # @@protoc_insertion_point(module_scope)

@@ -34,6 +34,8 @@ class AdminStub:
     Status: _grpc.UnaryUnaryMultiCallable[_admin_pb2.StatusRequest, _admin_pb2.StatusReply]
     Verify: _grpc.UnaryStreamMultiCallable[_admin_pb2.VerifyRequest, _admin_pb2.VerifyEvent]
     """Destination only: reads every content back and proves it."""
+    Similar: _grpc.UnaryUnaryMultiCallable[_admin_pb2.SimilarRequest, _admin_pb2.SimilarReply]
+    """Destination only: the held pictures that look like one."""
 
 @_typing.type_check_only
 class AdminAsyncStub(AdminStub):
@@ -41,6 +43,8 @@ class AdminAsyncStub(AdminStub):
     Status: _aio.UnaryUnaryMultiCallable[_admin_pb2.StatusRequest, _admin_pb2.StatusReply]  # type: ignore[assignment]
     Verify: _aio.UnaryStreamMultiCallable[_admin_pb2.VerifyRequest, _admin_pb2.VerifyEvent]  # type: ignore[assignment]
     """Destination only: reads every content back and proves it."""
+    Similar: _aio.UnaryUnaryMultiCallable[_admin_pb2.SimilarRequest, _admin_pb2.SimilarReply]  # type: ignore[assignment]
+    """Destination only: the held pictures that look like one."""
 
 class AdminServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -57,5 +61,13 @@ class AdminServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_admin_pb2.VerifyEvent], _abc.AsyncIterator[_admin_pb2.VerifyEvent]]:
         """Destination only: reads every content back and proves it."""
+
+    @_abc_1.abstractmethod
+    def Similar(
+        self,
+        request: _admin_pb2.SimilarRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.SimilarReply, _abc.Awaitable[_admin_pb2.SimilarReply]]:
+        """Destination only: the held pictures that look like one."""
 
 def add_AdminServicer_to_server(servicer: AdminServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

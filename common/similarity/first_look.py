@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from common.errors import ContentError
 from common.images.decode import decode
 from common.similarity import pdq, vector
+from common.similarity.features import N_INDEXED
+from common.similarity.places import Rank
 
 LONG_SIDE = 256
 """Pixels that are decoded: PDQ takes 64x64 samples of them, so no more are worth their time."""
@@ -71,6 +73,11 @@ def first_look(content: bytes) -> FirstLook:
         height=picture.height,
         n_bytes=len(content),
     )
+
+
+def rank_of(seen: FirstLook, n_features: int) -> Rank:
+    """How much a picture says. Features beyond those that are compared count for nothing: then pixels decide."""
+    return Rank(min(n_features, N_INDEXED), seen.width * seen.height, seen.n_metadata, seen.n_bytes)
 
 
 def to_bytes(seen: FirstLook) -> bytes:

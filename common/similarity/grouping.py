@@ -62,8 +62,12 @@ class Grouping:
     def restore(self, places: Iterable[Place], representative: Digest) -> None:
         """Takes up a group as it was left, its pictures in the order in which they were placed; then more can be placed."""
         group = _Set(representative)
-        for place in places:
-            digest = self._keep(place).picture.digest
+        known = list(places)
+        inside = {place.picture.digest for place in known}
+        for place in known:
+            # What it was recognised as may have left the group since, by the user's word.
+            lost = place.witness is not None and place.witness not in inside
+            digest = self._keep(replace(place, witness=representative) if lost else place).picture.digest
             group.pictures.add(digest)
             self._sets[digest] = group
             if place.base is not None and place.likeness is not None:
@@ -97,7 +101,7 @@ class Grouping:
         return placed
 
     def doubts(self) -> Iterator[tuple[Digest, Digest]]:
-        """Pairs taken in one moment that are worth a closer look, the one that says more first.
+        """Pairs taken in one moment that are worth a closer look, each the smaller digest first.
 
         First whatever may have been cut out of a picture of another group: it may seem to be part of another shot, or of none.
         Then representatives of groups that nothing relates.
@@ -112,11 +116,11 @@ class Grouping:
                     self._sets[whole].representative: whole for whole in reversed(pictures[:at]) if self._may_hold(whole, piece)
                 }
                 asked |= {_pair(top, self._sets[piece].representative) for top in wholes}
-                yield from ((whole, piece) for whole in sorted(wholes.values(), key=self._order)[:MAX_DOUBTS])
+                yield from (_pair(whole, piece) for whole in sorted(wholes.values(), key=self._order)[:MAX_DOUBTS])
             tops = sorted({self._sets[seen].representative for seen in pictures}, key=self._order)
             for at, poor in enumerate(tops):
                 rich = [top for top in tops[:at] if not self._knows_bond(top, poor) and _pair(top, poor) not in asked]
-                yield from ((top, poor) for top in rich[:MAX_DOUBTS])
+                yield from (_pair(top, poor) for top in rich[:MAX_DOUBTS])
 
     def resolve(self, a: Digest, b: Digest, likeness: Likeness) -> None:
         """Takes the word of a closer look at a doubt; of the smaller digest to the larger."""
@@ -149,7 +153,7 @@ class Grouping:
             # A witness was placed before it, and so is done before it here.
             witness = self._places[picture].witness
             if picture not in parts:
-                part = parts[picture] = parts[witness] if witness is not None else _Set(picture)
+                part = parts[picture] = parts[witness] if witness in parts else _Set(picture)
                 part.pictures.add(picture)
         self._bridge(parts)
         self._sets = parts
@@ -172,6 +176,14 @@ class Grouping:
             Group(top, tuple(self._places[member] for member in sorted(self._sets[top].pictures - {top})), tuple(scenes[top]))
             for top in tops
         ]
+
+    def __getitem__(self, picture: Digest) -> Place:
+        """The place of a picture. Errors: KeyError where it was not placed."""
+        return self._places[picture]
+
+    def placed_at(self, picture: Digest) -> int:
+        """The how manieth a picture was placed. Errors: KeyError where it was not."""
+        return self._since[picture]
 
     def representative(self, picture: Digest) -> Digest:
         """The picture that stands for this one. Errors: KeyError where it was not placed."""

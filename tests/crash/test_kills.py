@@ -15,7 +15,7 @@ from tests.fakes.receipts import broken_recipes, false_receipts, n_replicated
 from tests.fakes.sites import POLICY, Sites, sites, until
 from tests.fakes.trees import write_library, write_links
 
-LATER = {"S1": 2, "S2": 7, "S3": 2, "S4": 2, "S5": 4, "D1": 6, "D2": 6, "D3": 3, "D4": 5, "D5": 5, "R1": 9}
+LATER = {"S1": 2, "S2": 7, "S3": 2, "G1": 1, "S4": 2, "S5": 4, "D1": 6, "D2": 6, "D3": 3, "D4": 5, "D5": 5, "R1": 9}
 """How often a point is passed before the second kill, in what the first one left to do."""
 
 
@@ -43,7 +43,7 @@ def test_every_boundary_has_its_kill() -> None:
     assert tuple(LATER) == CRASH_POINTS
 
 
-@pytest.mark.parametrize("point", [point for point in CRASH_POINTS if point.startswith("S")])
+@pytest.mark.parametrize("point", [point for point in CRASH_POINTS if point.startswith(("S", "G"))])
 def test_a_source_killed_at_a_boundary_loses_nothing(point: str) -> None:
     """What was marked, pinned, journalled or delivered before the kill is found again or done again."""
     with sites() as at:

@@ -151,7 +151,7 @@ def test_a_closer_look_joins_what_one_moment_made() -> None:
     whole, crop = Strip("sea", moment=b"noon"), Strip("sea", low=40, high=50, moment=b"noon", vague=True)
     grouping = grouped([crop, whole, Strip("hill", moment=b"night")], eyes=eyes)
     doubts = list(grouping.doubts())
-    assert doubts == [(whole.digest, crop.digest)]
+    assert doubts == [tuple(sorted((whole.digest, crop.digest)))]
     for a, b in doubts:
         grouping.resolve(a, b, eyes.look_closer(a, b))
     assert together(whole, crop) in sets(grouping)
@@ -170,7 +170,7 @@ def test_a_piece_is_held_against_the_picture_it_was_cut_out_of() -> None:
     for crop in crops:
         grouping.place(eyes.show(crop))
     doubts = list(grouping.doubts())
-    assert {(whole.digest, crop.digest) for crop in crops} <= set(doubts)
+    assert {tuple(sorted((whole.digest, crop.digest))) for crop in crops} <= set(doubts)
     for a, b in doubts:
         grouping.resolve(a, b, eyes.look_closer(a, b))
     list(grouping.finish())
@@ -191,7 +191,7 @@ def test_a_piece_that_seemed_part_of_another_shot_comes_back() -> None:
     grouping.resolve(other.digest, skies[1].digest, Seen("near", 20, 0.1))
     grouping.resolve(skies[1].digest, skies[0].digest, Seen("near", 9, 0.5))
     doubts = list(grouping.doubts())
-    assert doubts == [(whole.digest, skies[0].digest)]
+    assert doubts == [tuple(sorted((whole.digest, skies[0].digest)))]
     grouping.resolve(whole.digest, skies[0].digest, Seen("near", 20, 0.1))
     list(grouping.finish())
     assert sets(grouping) == {together(whole, skies[0]), together(other, skies[1])}

@@ -1,0 +1,265 @@
+"""From IDENTIFIED pictures to groups, roles and deliveries: the source's half of [S §III-A, Fig. 2].
+
+1. A content that has a role already gives it to its new versions: exact duplicates end here.
+2. First looks, in worker processes. What cannot be looked at is set aside with its reason and goes as plain bytes.
+3. The richest first, each is recognised by its keys as one of those before, or its features are wanted: workers again.
+4. The groups of all that is like one of them are taken up from the journal, and the new pictures placed among them.
+5. One transaction journals groups, roles and the states of deliveries (G1): representatives QUEUED, members DEFERRED.
+
+A crash before 5 leaves them IDENTIFIED, and what was seen of them kept: they are placed again. Many at a time: what lands
+together is compared together, so that the richest of it stands for the others, whichever came first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from common.clock import Clock
+from common.errors import ContentError
+from common.ids import Digest
+from common.logs import get
+from common.metrics import COVERED, FALLBACKS, PLACED
+from common.model import Match, Sketch
+from common.paths import show
+from common.similarity import registration
+from common.similarity.registration import Relation
+from common.workers import Workers, each
+from source_agent.deliveries import Delivery
+from source_agent.gallery import Gallery
+from source_agent.groups import Groups
+from source_agent.journal import Journal
+from source_agent.roots import Root
+from source_agent.round import Round
+from source_agent.spool import Changed, Spool, content_of
+
+AHEAD = 8192
+"""Pictures that get a first look before the richest of them are placed."""
+WINDOW = 1024
+"""Pictures that are placed together."""
+REVIEW_CHECK_S = 5.0
+_END = object()
+_FOR_EVER_NS = (1 << 63) - 1
+
+T = TypeVar("T")
+
+_log = get("source.recogniser")
+
+
+@dataclass(slots=True)
+class Recogniser:
+    """Places pictures. One event loop; what computes runs in a thread of its own."""
+
+    roots: Mapping[int, Root]
+    journal: Journal
+    groups: Groups
+    gallery: Gallery
+    spool: Spool
+    workers: Workers
+    n_at_once: int
+    clock: Clock
+    found: Callable[[], None]
+    """Called when deliveries may have become ready."""
+    look_again: Callable[[], None]
+    """Called when a path was marked dirty, because its file is not what its version says."""
+    _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="recogniser"))
+    _wake: asyncio.Event = field(default_factory=asyncio.Event)
+    _elders: dict[Digest, Delivery] = field(default_factory=dict)
+    """Pictures that were delivered before any were compared."""
+    _has_reviews: bool = True
+
+    def wake(self) -> None:
+        """The journal may have new pictures."""
+        self._wake.set()
+
+    def close(self) -> None:
+        """Waits for what computes to end."""
+        self._thread.shutdown(cancel_futures=True)
+
+    async def run(self, *, ready: Callable[[], bool] = lambda: True) -> None:
+        """Places pictures whenever `ready` says that what came together is there, until cancelled. Errors: DatabaseError."""
+        await self.take_up()
+        while True:
+            self._wake.clear()
+            if ready() and await self._window():
+                self.found()
+                continue
+            await self._wake.wait()
+
+    async def reviews(self) -> None:
+        """Ends the reviews whose time is over, until cancelled."""
+        while True:
+            if await asyncio.to_thread(self.groups.end_reviews, self.clock.now_ns()):
+                self.found()
+            await self.clock.sleep(REVIEW_CHECK_S)
+
+    def end_reviews(self) -> None:
+        """Nothing waits for the user's word any more, neither now nor later."""
+        self._has_reviews = False
+        self.groups.end_reviews(_FOR_EVER_NS)
+
+    async def sketches(self, digests: Sequence[Digest]) -> Mapping[Digest, Sketch]:
+        """What pictures are recognised by, of those whose features are known."""
+        found = await self._in_thread(lambda: [(digest, self.gallery.sketch(digest)) for digest in digests])
+        return {digest: sketch for digest, sketch in found if sketch is not None}
+
+    async def cover(self, digest: Digest, matches: Sequence[Match]) -> bool:
+        """Whether what the destination holds makes a representative a member: it goes later then, and others like it too.
+
+        What we placed ourselves was compared with better eyes than a sketch is: the destination has only told us what we know.
+        """
+        ours = await asyncio.to_thread(self.groups.roles, [match.digest for match in matches])
+        foreign = [match for match in matches if match.digest not in ours]
+        if not foreign or not await asyncio.to_thread(self.groups.cover, digest, foreign):
+            return False
+        others = await self._in_thread(lambda: self.gallery.like(foreign))
+        n_covered = 1
+        for other in others.keys() - {digest}:
+            n_covered += await asyncio.to_thread(self.groups.cover, other, others[other])
+        COVERED.inc(n_covered)
+        return True
+
+    async def promote(self, *, most: int) -> int:
+        """Queues members, for no representative waits; how many."""
+        return await asyncio.to_thread(self.groups.promote, most=most)
+
+    async def take_up(self) -> None:
+        """What was placed before is known again; what was seen of it and got lost is looked at again."""
+        placed = await asyncio.to_thread(self.groups.every_picture)
+        lost = await self._in_thread(lambda: self.gallery.take_up(placed))
+        again = [d for digest in lost if (d := await asyncio.to_thread(self.journal.standing, digest)) is not None]
+        if lost:
+            _log.warning("pictures_seen_again", lost=len(lost), standing=len(again))
+        await each(again, self._glance, n_at_once=self.n_at_once)
+        await each(again, self._see, n_at_once=self.n_at_once)
+        await self._in_thread(lambda: self.gallery.take_up(placed))
+        elders = await asyncio.to_thread(self.journal.unplaced_pictures)
+        self._elders = {content_of(d): d for d in elders if d.root in self.roots and self.roots[d.root].groups}
+
+    async def _window(self) -> bool:
+        """Places the richest of what waits; whether there was anything."""
+        waiting = await asyncio.to_thread(self.journal.identified, limit=AHEAD)
+        deliveries = self._elders | {content_of(delivery): delivery for delivery in reversed(waiting)}
+        roles = await asyncio.to_thread(self.groups.roles, deliveries)
+        if roles:
+            await asyncio.to_thread(self.groups.follow, roles)
+        fresh = {digest: delivery for digest, delivery in deliveries.items() if digest not in roles}
+        await each(fresh.values(), self._glance, n_at_once=self.n_at_once)
+        order = await self._in_thread(lambda: self._richest(fresh))
+        if order:
+            await self._place(order[:WINDOW], fresh)
+        for digest in {*roles, *(fresh.keys() - set(order)), *order[:WINDOW]}:
+            self._elders.pop(digest, None)
+        return bool(deliveries)
+
+    def _richest(self, digests: Iterable[Digest]) -> list[Digest]:
+        looks = {digest: self.gallery.look(digest) for digest in digests if self.gallery.has(digest, "glance")}
+        richness = {digest: (look.width * look.height, look.n_metadata, look.n_bytes) for digest, look in looks.items()}
+        return sorted(looks, key=lambda digest: (tuple(-one for one in richness[digest]), digest))
+
+    async def _place(self, order: Sequence[Digest], deliveries: Mapping[Digest, Delivery]) -> None:
+        """Steps 3 to 5."""
+        this = Round(self.gallery, self.groups, order)
+        await self._through(this.hint())
+        await each([deliveries[digest] for digest in this.wanted], self._see, n_at_once=self.n_at_once)
+        await self._through(this.take_up())
+        await self._through(this.place())
+        await each([deliveries[digest] for digest in this.postponed], self._see, n_at_once=self.n_at_once)
+        await self._through(this.place_rest())
+        await self._look_closer(this, deliveries)
+        await self._through(this.finish())
+        await self._in_thread(lambda: self._journal(this, deliveries))
+        PLACED.labels("early").inc(len(order) - len(this.wanted) - len(this.postponed))
+        PLACED.labels("features").inc(len(this.wanted) + len(this.postponed))
+
+    def _journal(self, this: Round, deliveries: Mapping[Digest, Delivery]) -> None:
+        self.gallery.sync()
+        review_s = {digest: self.roots[deliveries[digest].root].review_s for digest in this.order}
+        review_ns = {digest: int(seconds * 1e9) for digest, seconds in review_s.items() if seconds and self._has_reviews}
+        self.groups.keep(this.placing(now_ns=self.clock.now_ns(), review_ns=review_ns))
+        self.gallery.eyes.forget_hints()
+
+    # workers
+
+    async def _glance(self, delivery: Delivery) -> None:
+        """A first look; a picture that allows none is set aside."""
+        digest = content_of(delivery)
+        if await self._in_thread(lambda: self.gallery.has(digest, "glance")):
+            return
+        try:
+            await self._look("glance", delivery)
+        except Changed:
+            await self._lost(delivery)
+        except (ContentError, OSError) as error:
+            _count(error)
+            await asyncio.to_thread(self.groups.set_aside, digest, str(error))
+
+    async def _see(self, delivery: Delivery) -> None:
+        """Its features; a picture without them is compared with nothing."""
+        if await self._in_thread(lambda: self.gallery.has(content_of(delivery), "see")):
+            return
+        try:
+            await self._look("see", delivery)
+        except (ContentError, OSError) as error:
+            _count(error)
+
+    async def _look(self, job: str, delivery: Delivery) -> None:
+        digest = content_of(delivery)
+        fd = self.spool.open(delivery)
+        try:
+            seen = await self.workers.look(job, [(fd, digest)])
+        except ContentError as error:
+            if error.reason == "changed":
+                raise Changed(show(delivery.version.path)) from error
+            raise
+        finally:
+            os.close(fd)
+        await self._in_thread(lambda: self.gallery.keep(digest, job, seen))
+
+    async def _look_closer(self, this: Round, deliveries: Mapping[Digest, Delivery]) -> None:
+        found: dict[tuple[Digest, Digest], Relation] = {}
+
+        async def compare(pair: tuple[Digest, Digest]) -> None:
+            """Looks at one pair; where that fails, it stays as it is."""
+            fds: list[int] = []
+            try:
+                for digest in pair:
+                    delivery = deliveries.get(digest) or await asyncio.to_thread(self.journal.standing, digest)
+                    if delivery is None:
+                        return
+                    fds.append(self.spool.open(delivery))
+                seen = await self.workers.look("compare", list(zip(fds, pair, strict=True)))
+                found[pair] = registration.from_bytes(seen)
+            except (ContentError, OSError) as error:
+                _count(error)
+            finally:
+                for fd in fds:
+                    os.close(fd)
+
+        await each(await self._in_thread(this.doubts), compare, n_at_once=self.n_at_once)
+        await self._in_thread(lambda: this.resolve(found))
+
+    async def _lost(self, delivery: Delivery) -> None:
+        """The file is not what its version says: another look finds out what it is now."""
+        if delivery.version.id.seq in {d.version.id.seq for d in self._elders.values()}:
+            return
+        await asyncio.to_thread(self.journal.give_up, delivery, "changed before it was looked at")
+        self.look_again()
+
+    # the thread
+
+    async def _in_thread(self, do: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, do)
+
+    async def _through(self, steps: Iterator[object]) -> None:
+        """Runs something long to its end, a picture at a time, so that it can be cancelled in between."""
+        while await self._in_thread(lambda: next(steps, _END)) is not _END:
+            pass
+
+
+def _count(error: ContentError | OSError) -> None:
+    FALLBACKS.labels("features", error.reason if isinstance(error, ContentError) else "os").inc()
