@@ -25,9 +25,7 @@ RECEIPT_SECONDS = Histogram(
 FALLBACKS = Counter("smarter_fallbacks", "Contents that a coding would not take", ["coding", "reason"], registry=REGISTRY)
 PLACED = Counter("smarter_pictures_placed", "Pictures whose group was found", ["by"], registry=REGISTRY)
 """by: early (a first look was enough), features."""
-COVERED = Counter(
-    "smarter_covered", "Representatives that the destination has richer pictures for", registry=REGISTRY
-)
+COVERED = Counter("smarter_covered", "Representatives that the destination has richer pictures for", registry=REGISTRY)
 WATCH_OVERFLOWS = Counter(
     "smarter_watch_overflows", "Times the kernel dropped events; each is followed by a rescan", registry=REGISTRY
 )
