@@ -147,7 +147,7 @@ def test_a_picture_that_is_gone_with_all_that_was_seen_of_it_stops_nobody(tmp_pa
 
     async def after(at: Recognising) -> None:
         await at.land(**{"mirrored.jpg": MIRRORED})
-        assert frozenset({"small.jpg", "cut.jpg", "mirrored.jpg"}) in at.sets()
+        assert any({"small.jpg", "mirrored.jpg"} <= found for found in at.sets())
         assert at.groups.group_of(digest_of(ORIGINAL)) is not None
 
     recognising(tmp_path, before)
