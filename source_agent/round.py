@@ -47,15 +47,8 @@ class Round:
             for group in self._groups.around(alike):
                 if group.id not in self._before:
                     self._before[group.id] = group
-                    self._grouping.restore(map(self._with_tables, group.places), group.representative)
+                    self._grouping.restore(map(self._as_kept, group.places), group.representative)
             yield
-
-    def _with_tables(self, place: Place) -> Place:
-        """A journalled place with what only the kept first look tells: what a piece may have been cut out of."""
-        digest = place.picture.digest
-        if not self._gallery.has(digest, "glance"):
-            return place
-        return replace(place, picture=replace(place.picture, tables=self._gallery.look(digest).tables))
 
     def place(self) -> Iterator[None]:
         """Places every picture that its keys, or its features, can place."""
@@ -86,6 +79,16 @@ class Round:
     def finish(self) -> Iterator[Digest]:
         """Puts right what arrived in an unlucky order."""
         return self._grouping.finish()
+
+    def _as_kept(self, place: Place) -> Place:
+        """A place as far as what was seen of the picture is still there: its file may be gone since, and the features lost.
+
+        How it is quantised is not journalled; the first look tells.
+        """
+        digest = place.picture.digest
+        tables = self._gallery.look(digest).tables if self._gallery.has(digest, "glance") else b""
+        has_features = place.has_features and self._gallery.has(digest, "see")
+        return replace(place, picture=replace(place.picture, tables=tables), has_features=has_features)
 
     def placing(self, *, now_ns: int, review_ns: Mapping[Digest, int]) -> Placing:
         """What is to be journalled."""

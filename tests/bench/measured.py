@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,8 +35,8 @@ class Run:
         return loaded
 
 
-def run(command: Sequence[str | Path], cwd: Path, *, env: Mapping[str, str] | None = None) -> Run:
-    """Runs a command to its end. Errors: Failed."""
+def run(command: Sequence[str | Path], cwd: Path, *, env: Mapping[str, str] | None = None, codes: Collection[int] = (0,)) -> Run:
+    """Runs a command to its end. Errors: Failed where it does not end with one of the `codes`."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         start_s = monotonic_s()
         process = subprocess.Popen(
@@ -47,7 +47,7 @@ def run(command: Sequence[str | Path], cwd: Path, *, env: Mapping[str, str] | No
         process.returncode = os.waitstatus_to_exitcode(status)
         out.seek(0)
         err.seek(0)
-        if process.returncode:
+        if process.returncode not in codes:
             words = err.read().decode(errors="replace")[-2000:]
             raise Failed(f"{' '.join(map(str, command))} ended with {process.returncode}:\n{words}")
         text = out.read().decode(errors="replace")

@@ -46,6 +46,8 @@ N_NOVEL = 5_000
 SIDES = (0.3, 0.9)
 """Of a novel query: shares of its picture's width and height."""
 LEAST_SIDE = 96
+_IN_PART = 3
+"""The exit code of a command that has named a file it could not read."""
 SUFFIXES = {".jpg", ".jpeg", ".png"}
 
 
@@ -135,7 +137,8 @@ def _corpus(setting: Setting, real: Real) -> Path:
 def _identified(setting: Setting, folder: Path) -> dict[str, Any]:
     """What `smarter identify` says of a folder, with nothing in its cache but what earlier cases saw."""
     command = [sys.executable, "-c", "from admin_client.cli import main; main()", "identify", str(folder), "--json"]
-    return run(command, setting.scratch, env={"XDG_CACHE_HOME": str(setting.scratch / "cache")}).result()
+    cache = {"XDG_CACHE_HOME": str(setting.scratch / "cache")}
+    return run(command, setting.scratch, env=cache, codes=(0, _IN_PART)).result()
 
 
 def _pairs_of_shots(setting: Setting, real: Real) -> Figures:
