@@ -30,6 +30,7 @@ SIDES = (1024, 2048)
 
 _TILE = 512
 _POINTS_PER_TILE = 500
+_MAX_INLIERS = 0xFFFF
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,8 +69,9 @@ def _cut(a: Look, b: Look) -> Relation | None:
     if place is None:
         return None
     shift = np.array([[1.0, 0.0, sign * place[0]], [0.0, 1.0, sign * place[1]]])
-    # No points were matched, so none are counted: each pixel that both show agrees.
-    return Relation(Kind.NEAR, ncc=1.0, transform=alignment.normalised(shift, _shape(a.grey), _shape(b.grey)))
+    transform = alignment.normalised(shift, _shape(a.grey), _shape(b.grey))
+    # Every block agrees, so it outweighs what a piece of plain sky has in common with other skies.
+    return Relation(Kind.NEAR, inliers=min(piece.grey.size // cutting.BLOCK**2, _MAX_INLIERS), ncc=1.0, transform=transform)
 
 
 def _recognised(a: Bytes, b: Bytes) -> Relation:

@@ -23,7 +23,7 @@ MIN_DETAIL = 32
 """Eight lone pixels of a black night, each in four differences: that they stand alike by chance is one in 2^100."""
 _MARGIN = 2
 """Pixels at the border that may differ: a JPEG's halved chroma is smoothed with neighbours that the piece has lost."""
-_BLOCK = 16
+BLOCK = 16
 """Pixels of the blocks that a JPEG may have; those at the right and bottom that are not whole may have been dropped."""
 _MAX_PLACES = 1000
 """That are compared: one of so many is of a pattern."""
@@ -41,7 +41,7 @@ def find(piece: Bytes, whole: Bytes) -> tuple[int, int] | None:
     Shapes:  (h, w) uint8 each, luma, as large as they were stored.
     Cost:    some 150 ms for 12 megapixels, and four bytes for each pixel of the whole.
     """
-    height, width = (side // _BLOCK * _BLOCK - _MARGIN for side in piece.shape)
+    height, width = (side // BLOCK * BLOCK - _MARGIN for side in piece.shape)
     inner = piece[_MARGIN : max(height, 0), _MARGIN : max(width, 0)]
     is_smaller = piece.shape != whole.shape and all(np.less_equal(piece.shape, whole.shape))
     if not is_smaller or not inner.size:

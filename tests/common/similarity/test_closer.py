@@ -100,6 +100,7 @@ def test_a_cut_piece_is_near_whichever_comes_first() -> None:
     piece = WHOLE[400:880, 320:960]
     forth, back = closer.compare(Look(piece), Look(WHOLE)), closer.compare(Look(WHOLE), Look(piece))
     assert (forth.kind, forth.ncc, back.kind) == (Kind.NEAR, 1.0, Kind.NEAR)
+    assert forth.inliers == 40 * 30, "of whole blocks"
     assert lies_at(forth, piece, WHOLE) == pytest.approx([320, 400])
     assert lies_at(back, WHOLE, piece) == pytest.approx([-320, -400])
 
