@@ -52,6 +52,8 @@ class Grouping:
         self._likenesses: dict[tuple[Digest, Digest], Likeness] = {}
         self._near: dict[Digest, set[Digest]] = defaultdict(set)
         """Pictures that were found near to each other."""
+        self._pieces: set[Digest] = set()
+        """Pictures that a closer look found to be pieces of others, whatever else they are near to."""
 
     def __contains__(self, picture: Digest) -> bool:
         return picture in self._places
@@ -131,6 +133,7 @@ class Grouping:
             return
         rich, poor = sorted((a, b), key=lambda one: self._order(self._sets[one].representative))
         if likeness.kind == Bond.NEAR:
+            self._pieces |= {one for one, whole in ((a, b), (b, a)) if self._is_coded_as(whole, one)}
             self._merge(rich, poor)
         if self._places[poor].bond is Bond.NONE:
             self._places[poor] = replace(self._places[poor], base=rich, bond=Bond(likeness.kind), likeness=likeness)
@@ -145,7 +148,9 @@ class Grouping:
         tops_of: dict[int, list[Digest]] = defaultdict(list)
         for picture in sorted((p for p, place in self._places.items() if place.has_features), key=self._order):
             inside = tops_of[id(self._sets[picture])]
-            near = self._nearest(picture, [*inside, *(parts[p].representative for p in self._near[picture] if p in parts)])
+            around = [*inside, *(parts[p].representative for p in self._near[picture] if p in parts)]
+            # A piece is led to its whole by `_bridge`: pieces of several wholes may look alike.
+            near = None if picture in self._pieces else self._nearest(picture, around)
             part = parts[picture] = parts[near] if near else _Set(picture)
             part.pictures.add(picture)
             if near is None:
@@ -339,12 +344,14 @@ class Grouping:
 
     def _may_hold(self, whole: Digest, piece: Digest) -> bool:
         """Whether a picture of another group may be one that this was cut out of without loss."""
-        large, small = self._places[whole], self._places[piece]
-        is_coded_alike = bool(small.picture.tables) and large.picture.tables == small.picture.tables
-        is_larger = large.picture.rank.pixels > small.picture.rank.pixels
-        has_features = large.has_features or small.has_features
+        has_features = self._places[whole].has_features or self._places[piece].has_features
         apart = self._sets[whole] is not self._sets[piece] and whole not in self._near[piece]
-        return is_coded_alike and is_larger and has_features and apart
+        return has_features and apart and self._is_coded_as(whole, piece)
+
+    def _is_coded_as(self, whole: Digest, piece: Digest) -> bool:
+        """Whether a picture is larger than another and quantised alike."""
+        large, small = self._places[whole].picture, self._places[piece].picture
+        return bool(small.tables) and large.tables == small.tables and large.rank.pixels > small.rank.pixels
 
     def _knows_bond(self, a: Digest, b: Digest) -> bool:
         known = self._likenesses.get(_pair(a, b))

@@ -287,10 +287,19 @@ def _novel_queries(real: Real, corpus: Path) -> Iterator[bytes]:
         if path.suffix.lower() in SUFFIXES and families.get(path.name, path.name) not in taken:
             pictures[families.get(path.name, path.name)].append(path)
     rng = random.Random(SEED)
-    sources = [rng.choice(pictures[family]) for family in sorted(pictures)]
+    chosen = [rng.choice(pictures[family]) for family in sorted(pictures)]
+    sources = [path for path in chosen if _is_large_enough(path)]
     per_source = -(-N_NOVEL // len(sources))
     queries = itertools.chain.from_iterable(_parts(path, rng, n=per_source) for path in sources)
     return itertools.islice(queries, N_NOVEL)
+
+
+def _is_large_enough(path: Path) -> bool:
+    try:
+        with Image.open(path) as image:
+            return min(image.size) * SIDES[0] >= LEAST_SIDE
+    except (OSError, ValueError):
+        return False
 
 
 def _parts(path: Path, rng: random.Random, *, n: int) -> Iterator[bytes]:
@@ -298,8 +307,6 @@ def _parts(path: Path, rng: random.Random, *, n: int) -> Iterator[bytes]:
         with Image.open(path) as image:
             picture = ImageOps.exif_transpose(image).convert("RGB")
     except (OSError, ValueError):
-        return
-    if min(picture.size) * SIDES[0] < LEAST_SIDE:
         return
     for _ in range(n):
         width, height = (round(side * rng.uniform(*SIDES)) for side in picture.size)

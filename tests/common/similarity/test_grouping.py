@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -243,6 +244,25 @@ def test_a_piece_that_seemed_part_of_another_shot_comes_back() -> None:
     grouping.resolve(whole.digest, skies[0].digest, Seen("near", 20, 0.1))
     list(grouping.finish())
     assert sets(grouping) == {together(whole, skies[0]), together(other, skies[1])}
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_pieces_of_two_shots_that_look_alike_each_go_home(order: tuple[int, int]) -> None:
+    """Even where neither has features in common with its own picture, and that one stands for nothing."""
+    eyes = StripEyes()
+    richer = [Strip("sea", shot=shot, look=shot, pixels=100, n_features=300) for shot in (1, 2)]
+    shots = [replace(one, n_features=200, moment=bytes([one.shot]), tables=b"fine") for one in richer]
+    skies = [replace(one, low=0, high=10, look=0, pixels=0, vague=True) for one in shots]
+    grouping = Grouping(eyes)
+    for shot in order:
+        grouping.place(eyes.show(richer[shot]))
+        assert grouping.settle_early(eyes.show(shots[shot])) is not None
+        grouping.place(eyes.show(skies[shot]))
+    grouping.resolve(skies[0].digest, skies[1].digest, Seen("near", 9, 0.5))
+    for a, b in grouping.doubts():
+        grouping.resolve(a, b, eyes.look_closer(a, b))
+    list(grouping.finish())
+    assert sets(grouping) == {together(*group) for group in zip(shots, richer, skies, strict=True)}
 
 
 def test_a_camera_without_a_clock_raises_few_doubts() -> None:
