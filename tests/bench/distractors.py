@@ -29,6 +29,7 @@ from common.similarity import features, vector
 from common.similarity.asv import Glance
 from common.similarity.features import DESCRIPTION, N_POINTS, Features
 from common.similarity.projection import DIMENSIONS, TOP, projection
+from tests.bench.measured import Failed
 
 TILE = (384, 288)
 NOISE = 0.25
@@ -38,6 +39,8 @@ _LEAST_POINTS = 40
 _LEAST_CONTRAST = 20.0
 """Standard deviation of the luma. Tiles of sky and blur are left out: two in five tiles, but hardly any photo, are such."""
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif"}
+_LEAST_TILES = 10
+_NOTHING = Features(np.zeros((0, 4), np.float32), np.zeros((0, DIMENSIONS), np.int8), _SHAPE)
 _TURNS = ("tiles", "asked", "strangers", "tiles")
 
 
@@ -101,14 +104,14 @@ class Tiles:
 
     @classmethod
     def cut(cls, photos: Sequence[Path], *, most: int, cache: Path) -> Tiles:
-        """At most so many tiles of photos, from each photo its share; from the cache where it has them."""
+        """At most so many tiles of photos, from each photo its share; from the cache where it has them. Errors: Failed."""
         cache.mkdir(parents=True, exist_ok=True)
         key = digest_of(
             "\n".join([DESCRIPTION, str(TILE), str(most), *(f"{p.name} {p.stat().st_size}" for p in photos)]).encode()
         )
         stored = cache / f"{key.hex()[:16]}.npz"
         if not stored.exists():
-            found = list(_looked_at(photos, most=most))
+            found = list(_looked_at(photos, most=most)) or [(_NOTHING, np.zeros((COLOUR_SIDE, COLOUR_SIDE), np.uint8))]
             part = stored.with_suffix(".part.npz")
             np.savez(
                 part,
@@ -120,7 +123,10 @@ class Tiles:
             part.rename(stored)
         with np.load(stored) as arrays:
             has_contrast = arrays["small"].std(axis=(1, 2)) >= _LEAST_CONTRAST
-            return cls(**{name: arrays[name][has_contrast] for name in ("vectors", "points", "n_points", "small")})
+            tiles = cls(**{name: arrays[name][has_contrast] for name in ("vectors", "points", "n_points", "small")})
+        if len(tiles) < _LEAST_TILES:
+            raise Failed(f"{len(photos)} photos gave {len(tiles)} tiles: too few, ask for a larger library by --photos")
+        return tiles
 
     def tile(self, n: int) -> Distractor:
         """A tile as a picture."""
