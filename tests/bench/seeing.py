@@ -17,7 +17,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from PIL import Image, ImageOps
 
@@ -34,9 +34,7 @@ from common.similarity.registration import relate
 from common.similarity.sight import Sight
 from tests.bench.libraries import MB
 from tests.bench.measured import Failed, run, tree_bytes
-
-if TYPE_CHECKING:
-    from tests.bench.cases import Figures, Setting
+from tests.bench.setting import Figures, Setting
 
 N_ORIGINALS = 24
 SEED = 7
