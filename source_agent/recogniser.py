@@ -71,6 +71,13 @@ class Recogniser:
     _elders: dict[Digest, Delivery] = field(default_factory=dict)
     """Pictures that were delivered before any were compared."""
     _has_reviews: bool = True
+    _n_losing: int = 0
+    """Pictures that are being given up: in between, neither the journal nor the observer knows that there is more to do."""
+
+    @property
+    def quiet(self) -> bool:
+        """Whether no picture waits for its group, or for another look."""
+        return not self._n_losing and not self.journal.awaits_groups()
 
     def wake(self) -> None:
         """The journal may have new pictures."""
@@ -247,8 +254,12 @@ class Recogniser:
         """The file is not what its version says: another look finds out what it is now."""
         if delivery.version.id.seq in {d.version.id.seq for d in self._elders.values()}:
             return
-        await asyncio.to_thread(self.journal.give_up, delivery, "changed before it was looked at")
-        self.look_again()
+        self._n_losing += 1
+        try:
+            await asyncio.to_thread(self.journal.give_up, delivery, "changed before it was looked at")
+            self.look_again()
+        finally:
+            self._n_losing -= 1
 
     # the thread
 
