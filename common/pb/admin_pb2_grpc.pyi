@@ -34,6 +34,17 @@ class AdminStub:
     Status: _grpc.UnaryUnaryMultiCallable[_admin_pb2.StatusRequest, _admin_pb2.StatusReply]
     Verify: _grpc.UnaryStreamMultiCallable[_admin_pb2.VerifyRequest, _admin_pb2.VerifyEvent]
     """Destination only: reads every content back and proves it."""
+    ListGroups: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListGroupsRequest, _admin_pb2.ListGroupsReply]
+    """Source only: which of its pictures are near-duplicates of which, and the user's word on them. Asking or saying the same again
+    is harmless. NOT_FOUND where there is no such group or picture, INVALID_ARGUMENT where a path means several.
+    """
+    ShowGroup: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ShowGroupRequest, _admin_pb2.GroupReply]
+    PinPicture: _grpc.UnaryUnaryMultiCallable[_admin_pb2.PictureRequest, _admin_pb2.GroupReply]
+    """Makes a picture the representative of its group, for good."""
+    SplitPicture: _grpc.UnaryUnaryMultiCallable[_admin_pb2.PictureRequest, _admin_pb2.GroupReply]
+    """Takes a picture out of its group, into a confirmed one of its own, which is the answer."""
+    ConfirmGroup: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ConfirmGroupRequest, _admin_pb2.GroupReply]
+    """The pictures of a group belong together: nothing takes them apart."""
 
 @_typing.type_check_only
 class AdminAsyncStub(AdminStub):
@@ -41,6 +52,17 @@ class AdminAsyncStub(AdminStub):
     Status: _aio.UnaryUnaryMultiCallable[_admin_pb2.StatusRequest, _admin_pb2.StatusReply]  # type: ignore[assignment]
     Verify: _aio.UnaryStreamMultiCallable[_admin_pb2.VerifyRequest, _admin_pb2.VerifyEvent]  # type: ignore[assignment]
     """Destination only: reads every content back and proves it."""
+    ListGroups: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListGroupsRequest, _admin_pb2.ListGroupsReply]  # type: ignore[assignment]
+    """Source only: which of its pictures are near-duplicates of which, and the user's word on them. Asking or saying the same again
+    is harmless. NOT_FOUND where there is no such group or picture, INVALID_ARGUMENT where a path means several.
+    """
+    ShowGroup: _aio.UnaryUnaryMultiCallable[_admin_pb2.ShowGroupRequest, _admin_pb2.GroupReply]  # type: ignore[assignment]
+    PinPicture: _aio.UnaryUnaryMultiCallable[_admin_pb2.PictureRequest, _admin_pb2.GroupReply]  # type: ignore[assignment]
+    """Makes a picture the representative of its group, for good."""
+    SplitPicture: _aio.UnaryUnaryMultiCallable[_admin_pb2.PictureRequest, _admin_pb2.GroupReply]  # type: ignore[assignment]
+    """Takes a picture out of its group, into a confirmed one of its own, which is the answer."""
+    ConfirmGroup: _aio.UnaryUnaryMultiCallable[_admin_pb2.ConfirmGroupRequest, _admin_pb2.GroupReply]  # type: ignore[assignment]
+    """The pictures of a group belong together: nothing takes them apart."""
 
 class AdminServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -57,5 +79,46 @@ class AdminServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_admin_pb2.VerifyEvent], _abc.AsyncIterator[_admin_pb2.VerifyEvent]]:
         """Destination only: reads every content back and proves it."""
+
+    @_abc_1.abstractmethod
+    def ListGroups(
+        self,
+        request: _admin_pb2.ListGroupsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.ListGroupsReply, _abc.Awaitable[_admin_pb2.ListGroupsReply]]:
+        """Source only: which of its pictures are near-duplicates of which, and the user's word on them. Asking or saying the same again
+        is harmless. NOT_FOUND where there is no such group or picture, INVALID_ARGUMENT where a path means several.
+        """
+
+    @_abc_1.abstractmethod
+    def ShowGroup(
+        self,
+        request: _admin_pb2.ShowGroupRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.GroupReply, _abc.Awaitable[_admin_pb2.GroupReply]]: ...
+
+    @_abc_1.abstractmethod
+    def PinPicture(
+        self,
+        request: _admin_pb2.PictureRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.GroupReply, _abc.Awaitable[_admin_pb2.GroupReply]]:
+        """Makes a picture the representative of its group, for good."""
+
+    @_abc_1.abstractmethod
+    def SplitPicture(
+        self,
+        request: _admin_pb2.PictureRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.GroupReply, _abc.Awaitable[_admin_pb2.GroupReply]]:
+        """Takes a picture out of its group, into a confirmed one of its own, which is the answer."""
+
+    @_abc_1.abstractmethod
+    def ConfirmGroup(
+        self,
+        request: _admin_pb2.ConfirmGroupRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.GroupReply, _abc.Awaitable[_admin_pb2.GroupReply]]:
+        """The pictures of a group belong together: nothing takes them apart."""
 
 def add_AdminServicer_to_server(servicer: AdminServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
