@@ -31,6 +31,7 @@ from source_agent.admin import SERVICE_NAME, SourceAdmin
 from source_agent.config import SourceConfig
 from source_agent.deliverer import Deliverer
 from source_agent.gallery import Gallery
+from source_agent.group_views import GroupViews
 from source_agent.groups import Groups
 from source_agent.intake import Intake
 from source_agent.journal import Journal
@@ -125,6 +126,8 @@ class Source:
         """
         if drain:
             self.recogniser.end_reviews()
+        else:
+            self.recogniser.groups.end_reviews(self.clock.now_ns())
         await self.observer.scan_all()
         self.tally.progress_s = self.clock.monotonic_s()
         looking = asyncio.create_task(self.observer.look_once())
@@ -182,7 +185,16 @@ class Source:
     async def _admin_server(self) -> grpc.aio.Server:
         server = grpc.aio.server(options=SERVER_OPTIONS)
         servicer = SourceAdmin(
-            self.config.agent.name, self.journal, self.observer, self.deliverer, self.tally, self.clock, self.started_s
+            groups=self.recogniser.groups,
+            views=GroupViews(self.journal, self.roots),
+            clock=self.clock,
+            heard=self.deliverer.tools.wake.set,
+            agent=self.config.agent.name,
+            journal=self.journal,
+            observer=self.observer,
+            deliverer=self.deliverer,
+            tally=self.tally,
+            started_s=self.started_s,
         )
         servicer.serve_on(server)
         answers = health.aio.HealthServicer()

@@ -261,13 +261,14 @@ def _group(db: Connection, number: GroupId) -> KnownGroup:
     return KnownGroup(
         id=number,
         representative=Digest(row["representative"]),
-        places=tuple(_place(one) for one in rows),
+        places=tuple(place_from(one) for one in rows),
         is_pinned=bool(row["is_pinned"]),
         is_confirmed=bool(row["is_confirmed"]),
     )
 
 
-def _place(row: Row) -> Place:
+def place_from(row: Row) -> Place:
+    """The place of a picture from its row."""
     return Place(
         picture=Picture(
             Digest(row["digest"]),
