@@ -25,6 +25,7 @@ RECEIPT_SECONDS = Histogram(
 FALLBACKS = Counter("smarter_fallbacks", "Contents that a coding would not take", ["coding", "reason"], registry=REGISTRY)
 PLACED = Counter("smarter_pictures_placed", "Pictures whose group was found", ["by"], registry=REGISTRY)
 """by: early (a first look was enough), features."""
+COVERED = Counter("smarter_covered", "Representatives that the destination has richer pictures for", registry=REGISTRY)
 WATCH_OVERFLOWS = Counter(
     "smarter_watch_overflows", "Times the kernel dropped events; each is followed by a rescan", registry=REGISTRY
 )
@@ -49,6 +50,15 @@ FREE_BYTES = Gauge("smarter_free_bytes", "Free space where the store is", regist
 STAGED_BYTES = Gauge("smarter_staged_bytes", "Bytes of unfinished uploads", registry=REGISTRY)
 RESTORED_BYTES = Counter("smarter_restored_bytes", "Bytes of contents read back for restores", registry=REGISTRY)
 VERIFIED = Counter("smarter_verified", "Contents read back and proved", ["outcome"], registry=REGISTRY)
+SKETCHES = Counter("smarter_sketches", "Offers that came with a sketch", ["outcome"], registry=REGISTRY)
+"""outcome: covered, not_covered, have, refused, or unreadable, which was treated as no sketch."""
+INDEX_PICTURES = Gauge("smarter_index_pictures", "Pictures in the indexes of sketches", registry=REGISTRY)
+SIMILAR_SECONDS = Histogram(
+    "smarter_similar_seconds",
+    "Time to find the pictures that look like one",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1),
+    registry=REGISTRY,
+)
 ORPHANS_SWEPT = Counter("smarter_orphans_swept", "Objects without a recipe that were removed", registry=REGISTRY)
 
 # both

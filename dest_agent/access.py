@@ -6,7 +6,7 @@ delivered. The operator, by certificate or on the admin socket, sees everything 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from common.errors import PeerError
@@ -34,10 +34,23 @@ class Access:
 
     def sharing(self, source: str) -> frozenset[str]:
         """The sources whose contents `source` need not send again, itself among them."""
-        if self._namespaces is None:
+        if self._namespaces is None or source not in self._namespaces:
             return frozenset({source})
-        namespace = self._namespaces.get(source)
-        return frozenset(name for name, its in self._namespaces.items() if its == namespace) | {source}
+        return self.sharing_in(self._namespaces[source])
+
+    def namespace(self, source: str) -> str:
+        """The namespace of a source that may deliver. Errors: KeyError for another."""
+        return source if self._namespaces is None else self._namespaces[source]
+
+    def namespaces(self, sources: Iterable[str]) -> list[str]:
+        """All namespaces, where only `sources` are known ones unless the configuration names them."""
+        return sorted(set(sources if self._namespaces is None else self._namespaces.values()))
+
+    def sharing_in(self, namespace: str) -> frozenset[str]:
+        """The sources of a namespace."""
+        if self._namespaces is None:
+            return frozenset({namespace})
+        return frozenset(name for name, its in self._namespaces.items() if its == namespace)
 
     def operator(self, peer: PeerIdentity) -> None:
         """Errors: PeerError unless the peer is the operator."""

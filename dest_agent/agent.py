@@ -8,7 +8,7 @@ stop    hang up, let what is being landed reach its commit, close
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -27,6 +27,8 @@ from dest_agent.catalogue.sqlite import SqliteCatalogue
 from dest_agent.collect import Claims, sweep
 from dest_agent.committer import Committer
 from dest_agent.config import DestConfig
+from dest_agent.index.namespace import rebuilt
+from dest_agent.index.similar import Similar
 from dest_agent.landing import Landing
 from dest_agent.offers import Offers
 from dest_agent.receiver import Receiver
@@ -47,6 +49,8 @@ HANG_UP_S = 0.3
 LAND_S = 2.5
 """Contents that are being landed when the agent stops may take so long to be committed."""
 SWEEP_EVERY_S = 3600.0
+CATALOGUE, INDEX = "catalogue.sqlite", "index"
+"""In the state directory."""
 DISK_THREADS = 24
 """Threads that write, sync and read: many small contents are synced at once, and share what a disk writes at one go."""
 
@@ -63,6 +67,7 @@ class _Kept:
     catalogue: Catalogue
     staging: Staging
     claims: Claims
+    similar: Similar
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +98,7 @@ async def serving(config: DestConfig, *, clock: Clock | None = None) -> AsyncIte
         ends.push_async_callback(tls.stop, HANG_UP_S)
         admin = admin_door(config.admin.socket, served)
         ends.push_async_callback(admin.stop, HANG_UP_S)
+        await kept.similar.start()
         await tls.start()
         await admin.start()
         sweeping = asyncio.create_task(_sweep_now_and_then(kept, clock, grace_s=config.orphan_grace))
@@ -121,16 +127,19 @@ def _assembled(config: DestConfig, clock: Clock, ends: AsyncExitStack) -> tuple[
     store = _STORES[config.store.kind](config.store.path)
     staging = Staging(config.store.path / "staging")
     recover(staging, now_ns=clock.now_ns())
-    catalogue = SqliteCatalogue(config.agent.state / "catalogue.sqlite")
+    catalogue = SqliteCatalogue(config.agent.state / CATALOGUE)
     ends.callback(catalogue.close)
     workers = Workers(limits.workers, memory_bytes=limits.worker_memory)
     ends.push_async_callback(workers.close)
     committer = Committer(catalogue, clock)
     ends.push_async_callback(committer.close)
-    access = Access(None if config.sources is None else {s.name: s.namespace or s.name for s in config.sources})
+    access = Access(config.namespace_by_source)
     space = Space(store, content_bytes=limits.content_bytes, min_free_bytes=limits.min_free_bytes)
     claims = Claims()
-    landing = Landing(staging, workers, space, committer, claims, keep_original=config.store.keep == "original")
+    similar = Similar(catalogue, config.agent.state / INDEX, access=access, clock=clock, k=config.similar.k)
+    ends.push_async_callback(similar.close)
+    is_original = config.store.keep == "original"
+    landing = Landing(staging, workers, space, committer, claims, arrived=similar.arrived, keep_original=is_original)
     receiver = Receiver(landing, access)
     ends.push_async_callback(_drained, receiver)
     rebuilder = Rebuilder(store, workers, staging.directory)
@@ -139,7 +148,7 @@ def _assembled(config: DestConfig, clock: Clock, ends: AsyncExitStack) -> tuple[
         limits=Limits(content_bytes=limits.content_bytes),
         access=access,
         catalogue=catalogue,
-        offers=Offers(catalogue, staging, space=space, access=access),
+        offers=Offers(catalogue, staging, space=space, access=access, similar=similar),
         receiver=receiver,
         committer=committer,
     )
@@ -148,9 +157,26 @@ def _assembled(config: DestConfig, clock: Clock, ends: AsyncExitStack) -> tuple[
         delivery=delivery,
         restorer=Restorer(catalogue, rebuilder, access=access, n_ahead=limits.workers + 1),
         verifier=Verifier(catalogue, store, rebuilder, clock, n_at_once=limits.workers + 1),
-        status=Status(config.agent.name, catalogue, space=space, clock=clock),
+        status=Status(config.agent.name, catalogue, space=space, clock=clock, index=similar.folder),
+        similar=similar,
     )
-    return served, _Kept(store, catalogue, staging, claims)
+    return served, _Kept(store, catalogue, staging, claims, similar)
+
+
+def reindex(config: DestConfig) -> Iterator[tuple[str, int]]:
+    """Builds the indexes of sketches anew from the catalogue, and says of each namespace how many pictures it has.
+
+    For an agent that does not run. Blocks. Errors: StateInUse, SchemaTooNew, DatabaseError, OSError.
+    """
+    lock = lifecycle.StateLock(config.agent.state)
+    try:
+        catalogue = SqliteCatalogue(config.agent.state / CATALOGUE)
+        try:
+            yield from rebuilt(catalogue, config.agent.state / INDEX, Access(config.namespace_by_source))
+        finally:
+            catalogue.close()
+    finally:
+        lock.release()
 
 
 async def _sweep_now_and_then(kept: _Kept, clock: Clock, *, grace_s: float) -> None:
@@ -160,10 +186,12 @@ async def _sweep_now_and_then(kept: _Kept, clock: Clock, *, grace_s: float) -> N
         try:
             n_orphans = await asyncio.to_thread(sweep, kept.store, kept.catalogue, kept.claims, before_ns=before_ns)
             n_partials = trim(kept.staging, now_ns=clock.now_ns())
+            n_sketches = await asyncio.to_thread(kept.catalogue.forget_sketches, before_ns=before_ns)
+            kept.similar.mend()
         except SmarterError as error:
             _log.warning("sweep_failed", reason=str(error))
         else:
-            _log.info("swept", orphans=n_orphans, partials=n_partials)
+            _log.info("swept", orphans=n_orphans, partials=n_partials, sketches=n_sketches)
 
 
 async def _drained(receiver: Receiver) -> None:

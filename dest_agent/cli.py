@@ -45,3 +45,13 @@ def check(config_path: Path) -> ExitCode:
     agent.check_identity(load_dest_config(config_path))
     click.echo(f"{config_path}: good")
     return ExitCode.OK
+
+
+@main.command()
+@_config
+@ending("smarter-dest")
+def reindex(config_path: Path) -> ExitCode:
+    """Build the index of pictures anew from the catalogue; the daemon must not run."""
+    for namespace, n_pictures in agent.reindex(load_dest_config(config_path)):
+        click.echo(f"{namespace}: {n_pictures} pictures")
+    return ExitCode.OK

@@ -24,6 +24,7 @@ from common.config import (
     load,
 )
 from common.model import Limits
+from common.wire.replication import MAX_MATCHES
 from common.yamltext import Loc
 
 
@@ -57,6 +58,13 @@ class DestLimits(Section):
     """Of each worker."""
 
 
+class SimilarSection(Section):
+    """What a source is told of pictures that look like those it offers."""
+
+    k: Annotated[int, Field(ge=0, le=MAX_MATCHES)] = 5
+    """Pictures that are named to it; with 0 sketches are neither compared nor kept."""
+
+
 class DestConfig(Section):
     """A whole dest.yaml."""
 
@@ -69,9 +77,15 @@ class DestConfig(Section):
     sources: tuple[AdmittedSource, ...] | None = None
     """None: every source with a certificate of our authority, each in a namespace of its own."""
     limits: DestLimits = DestLimits()
+    similar: SimilarSection = SimilarSection()
     orphan_grace: Seconds = 86400.0
     """How long an object without a recipe may lie before it is swept."""
     log: LogSection = LogSection()
+
+    @property
+    def namespace_by_source(self) -> dict[str, str] | None:
+        """The admitted sources; None where all are, each in a namespace of its own."""
+        return None if self.sources is None else {s.name: s.namespace or s.name for s in self.sources}
 
     @field_validator("sources", mode="after")
     @classmethod

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -46,6 +46,8 @@ class Landing:
     space: Space
     committer: Committer
     claims: Claims
+    arrived: Callable[[str, Digest], None] = lambda source, digest: None  # noqa: ARG005 - where nobody asks
+    """Told of each source's content that is durable; must not wait."""
     keep_original: bool = False
 
     async def land(self, version: Version, staged: StagedFile, *, sharing: frozenset[str]) -> Landed:
@@ -72,6 +74,8 @@ class Landing:
             await asyncio.to_thread(staged.discard)
             raise
         self.space.full = False
+        if isinstance(outcome, Stored):
+            self.arrived(version.id.agent, digest)
         return Landed(outcome, staged if kept is not staged else None)
 
     async def _proved(self, version: Version, digest: Digest, staged: StagedFile) -> StagedFile:

@@ -55,6 +55,14 @@ class SourceAdmin(GroupsAdmin):
         await context.abort(grpc.StatusCode.UNIMPLEMENTED, "a source keeps nothing to verify: ask the destination")
         yield pb.VerifyEvent()  # type: ignore[unreachable]  # it makes this the stream that the service names
 
+    async def Similar(  # noqa: N802
+        self, request: pb.SimilarRequest, context: grpc.ServicerContext
+    ) -> pb.SimilarReply:
+        """Refused: a destination compares what it holds."""
+        del request
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "a source holds nothing to compare with: ask the destination")
+        return pb.SimilarReply()  # type: ignore[unreachable]
+
     def _source(self) -> pb.SourceStatus:
         backlog_bytes, oldest_ns = self.journal.backlog()
         return pb.SourceStatus(

@@ -11,25 +11,30 @@ pictures are looked at again; until then they are compared with nothing. One thr
 from __future__ import annotations
 
 import shutil
+from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from common.errors import ContentError, IntegrityError
 from common.ids import Digest
 from common.logs import get
 from common.looks import Looks
-from common.model import Sketch
-from common.similarity import first_look, sight
+from common.model import Match, Sketch
+from common.similarity import first_look, sight, sketch
 from common.similarity.eyes import KeptEyes
 from common.similarity.feature_index import SceneOf
 from common.similarity.first_look import FirstLook
 from common.similarity.grouping import EARLY_BITS
 from common.similarity.lsh import LshIndex
-from common.similarity.places import Picture
+from common.similarity.places import Picture, Rank
 from common.similarity.sight import Sight
 
 FIRST_EXPECTED = 10_000
 """Pictures that the summary vector of a new source is sized for; it grows by itself."""
+
+_ASKED = 10
+"""Of our pictures, for one that the destination holds."""
 
 _log = get("source.gallery")
 
@@ -102,8 +107,27 @@ class Gallery:
 
     def sketch(self, digest: Digest) -> Sketch | None:
         """What a picture is recognised by at the destination; None where its features are not known."""
-        del digest
-        return None
+        if not self.has(digest, "see"):
+            return None
+        features, look = self._sight(digest).features, self.look(digest)
+        rank = first_look.rank_of(look, len(features))
+        return Sketch(sketch.to_bytes(features), rank.n_features, rank.pixels, rank.n_metadata)
+
+    def like(self, matches: Iterable[Match]) -> dict[Digest, list[Match]]:
+        """Our pictures that what the destination holds is like, and richer than [S §III-B]."""
+        found: dict[Digest, list[Match]] = defaultdict(list)
+        for match in matches:
+            try:
+                features = sketch.from_bytes(match.sketch.features)
+            except ContentError:
+                continue  # not a sketch of ours to read: what it is good for, it was good for at the destination
+            for digest, _ in self._features.query(features, _ASKED):
+                look, ours = self.look(digest), self._sight(digest).features
+                agreed = sketch.lay(sketch.from_bytes(sketch.to_bytes(ours)), features)
+                theirs = Rank(match.sketch.n_features, match.sketch.pixels, match.sketch.n_metadata, match.size)
+                if agreed.inliers >= sketch.MIN_INLIERS and theirs > first_look.rank_of(look, len(ours)):
+                    found[digest].append(replace(match, sd=agreed.sd, inliers=agreed.inliers))
+        return found
 
     def _sight(self, digest: Digest) -> Sight:
         return sight.from_bytes(self._kept(digest, "see"))

@@ -158,7 +158,7 @@ class Groups:
         return len(over)
 
     def promote(self, *, most: int) -> int:
-        """Queues members, the oldest first, that no review holds back; how many. For when no representative waits."""
+        """Queues members, the oldest first, that no review holds back (G1); how many. For when no representative waits."""
         query = (
             "SELECT v.digest FROM version v LEFT JOIN picture p ON p.digest = v.digest"
             " LEFT JOIN picture_group g ON g.id = p.of_group"
@@ -168,17 +168,27 @@ class Groups:
             due = [Digest(row[0]) for row in db.execute(query, (State.DEFERRED, most))]
             for digest in dict.fromkeys(due):
                 self._journal.assign(db, digest, Role.MEMBER, State.QUEUED, among=(State.DEFERRED,))
+        if due:
+            crash_point("G1")
         return len(due)
 
-    def cover(self, digest: Digest, matches: Sequence[Match]) -> None:
-        """The destination holds richer pictures like this one: it is a member from now on, and goes when members go."""
+    def cover(self, digest: Digest, matches: Sequence[Match]) -> bool:
+        """Makes a representative a member, for the destination holds richer pictures like it: it goes when members go.
+
+        False, and nothing is changed, where the user chose it, or the destination has it.
+        """
+        chosen = "SELECT 1 FROM picture_group WHERE representative = ? AND is_pinned"
+        held = "SELECT 1 FROM durable_content WHERE digest = ?"
         with self._journal.writing() as db:
+            if any(db.execute(query, (digest,)).fetchone() is not None for query in (chosen, held)):
+                return False
             db.executemany(
                 "INSERT OR REPLACE INTO found_match (digest, match, size, sd, inliers) VALUES (?, ?, ?, ?, ?)",
                 [(digest, match.digest, match.size, match.sd, match.inliers) for match in matches],
             )
             db.execute("UPDATE picture SET role = ? WHERE digest = ?", (Role.MEMBER, digest))
             self._journal.assign(db, digest, Role.MEMBER, State.DEFERRED, among=(State.QUEUED,))
+        return True
 
     # the user's word
 

@@ -185,9 +185,16 @@ class Journal:
 
     def identified(self, *, limit: int) -> list[Delivery]:
         """Deliveries of pictures whose group is not known yet, in the order in which they were seen."""
+        return self._in_state(State.IDENTIFIED, limit=limit)
+
+    def deferred(self, *, limit: int) -> list[Delivery]:
+        """Deliveries that wait until nothing more urgent does, in the order in which they were seen."""
+        return self._in_state(State.DEFERRED, limit=limit)
+
+    def _in_state(self, state: State, *, limit: int) -> list[Delivery]:
         query = "SELECT * FROM version WHERE state = ? ORDER BY seq LIMIT ?"
         with self._lock:
-            return [self._delivery(row) for row in self._db.execute(query, (State.IDENTIFIED, limit)).fetchall()]
+            return [self._delivery(row) for row in self._db.execute(query, (state, limit)).fetchall()]
 
     def advance(self, steps: Sequence[tuple[int, State, str]], *, durable: Iterable[Digest] = ()) -> None:
         """Moves deliveries (seq, new state, reason) and notes contents that B now holds, in one transaction (S4).

@@ -23,8 +23,8 @@ from common.clock import Clock
 from common.errors import ContentError
 from common.ids import Digest
 from common.logs import get
-from common.metrics import FALLBACKS, PLACED
-from common.model import Sketch
+from common.metrics import COVERED, FALLBACKS, PLACED
+from common.model import Match, Sketch
 from common.paths import show
 from common.similarity import registration
 from common.similarity.registration import Relation
@@ -106,6 +106,26 @@ class Recogniser:
         """What pictures are recognised by, of those whose features are known."""
         found = await self._in_thread(lambda: [(digest, self.gallery.sketch(digest)) for digest in digests])
         return {digest: sketch for digest, sketch in found if sketch is not None}
+
+    async def cover(self, digest: Digest, matches: Sequence[Match]) -> bool:
+        """Whether what the destination holds makes a representative a member: it goes later then, and others like it too.
+
+        What we placed ourselves was compared with better eyes than a sketch is: the destination has only told us what we know.
+        """
+        ours = await asyncio.to_thread(self.groups.roles, [match.digest for match in matches])
+        foreign = [match for match in matches if match.digest not in ours]
+        if not foreign or not await asyncio.to_thread(self.groups.cover, digest, foreign):
+            return False
+        others = await self._in_thread(lambda: self.gallery.like(foreign))
+        n_covered = 1
+        for other in others.keys() - {digest}:
+            n_covered += await asyncio.to_thread(self.groups.cover, other, others[other])
+        COVERED.inc(n_covered)
+        return True
+
+    async def promote(self, *, most: int) -> int:
+        """Queues members, for no representative waits; how many."""
+        return await asyncio.to_thread(self.groups.promote, most=most)
 
     async def take_up(self) -> None:
         """What was placed before is known again; what was seen of it and got lost is looked at again."""

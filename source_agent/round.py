@@ -80,7 +80,7 @@ class Round:
 
     def placing(self, *, now_ns: int, review_ns: Mapping[Digest, int]) -> Placing:
         """What is to be journalled."""
-        chosen = choose(self._before.values(), self._grouping.groups())
+        chosen = choose(self._before.values(), self._grouping.groups(), lambda digest: self._grouping[digest].picture.rank)
         fresh = frozenset(self.order)
         old = [place.picture.digest for group in self._before.values() for place in group.places]
         placed = [*old, *sorted(fresh, key=self._grouping.placed_at)]

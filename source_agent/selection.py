@@ -2,18 +2,20 @@
 
 Grouping says what belongs together and which picture is the richest. Here its word meets what the journal has and what the
 user said: a confirmed group keeps its pictures, a chosen representative stays, and a group keeps its number, so that a person
-who looks twice finds it again [S §III-A, Fig. 2].
+who looks twice finds it again [S §III-A, Fig. 2]. Of pictures that come together the richest stands for all: most features,
+then pixels, metadata, bytes. One that comes later takes over only if it shows more, in features or pixels: a tag added to a
+copy makes no picture worth sending whole.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from common.ids import Digest
 from common.model import Role
-from common.similarity.places import Group, Place
+from common.similarity.places import Group, Place, Rank
 
 GroupId = int
 
@@ -47,8 +49,8 @@ class ChosenGroup:
     pictures: frozenset[Digest]
 
 
-def choose(before: Iterable[KnownGroup], after: Iterable[Group]) -> list[ChosenGroup]:
-    """The groups to journal in place of those `before`, whose pictures are all among those of `after`."""
+def choose(before: Iterable[KnownGroup], after: Iterable[Group], rank: Callable[[Digest], Rank]) -> list[ChosenGroup]:
+    """The groups to journal in place of those `before`, whose pictures are all among those of `after`; `rank` knows them all."""
     known = {group.id: group for group in before}
     kept: dict[GroupId, set[Digest]] = {group.id: set(group.pictures) for group in known.values() if group.is_confirmed}
     home = {picture: group.id for group in known.values() for picture in group.pictures}
@@ -70,9 +72,14 @@ def choose(before: Iterable[KnownGroup], after: Iterable[Group]) -> list[ChosenG
             chosen.append(ChosenGroup(None, representative, loose))
             continue
         taken.add(number)
-        is_users = known[number].is_pinned and known[number].representative in loose
-        chosen.append(ChosenGroup(number, known[number].representative if is_users else representative, loose))
+        old = known[number].representative
+        stays = old in loose and (known[number].is_pinned or _shown(rank(old)) >= _shown(rank(representative)))
+        chosen.append(ChosenGroup(number, old if stays else representative, loose))
     return chosen
+
+
+def _shown(rank: Rank) -> tuple[int, int]:
+    return rank.n_features, rank.pixels
 
 
 def _stands(known: dict[GroupId, KnownGroup], home: dict[Digest, GroupId], picture: Digest) -> bool:

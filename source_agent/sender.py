@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import grpc.aio
 
@@ -22,11 +22,10 @@ from common.clock import Clock
 from common.errors import ContentError, SmarterError, TransientError
 from common.ids import Digest
 from common.metrics import FALLBACKS
-from common.model import Covered, Have, Plan, Receipt, Refusal, RefusalCode, Role, SendWhole, Stored
+from common.model import Covered, Have, Match, Plan, Receipt, Refusal, RefusalCode, Role, SendWhole, Sketch, Stored
 from common.wire.status import error_of
-from source_agent.batches import Sketches, exchange_offers, exchange_records
+from source_agent.batches import exchange_offers, exchange_records
 from source_agent.deliveries import Delivery
-from source_agent.groups import Groups
 from source_agent.journal import Journal
 from source_agent.link import Connection
 from source_agent.pins import Pins
@@ -54,6 +53,19 @@ class Outcome:
     uploaded: bool = False
 
 
+class Pictures(Protocol):
+    """What the sender asks of whoever compares pictures."""
+
+    async def sketches(self, digests: Sequence[Digest]) -> Mapping[Digest, Sketch]:
+        """What pictures are recognised by, of those whose features are known."""
+
+    async def cover(self, digest: Digest, matches: Sequence[Match]) -> bool:
+        """Whether what the destination holds makes a representative a member, which is journalled then."""
+
+    async def promote(self, *, most: int) -> int:
+        """Queues members, for no representative waits; how many."""
+
+
 @dataclass(slots=True)
 class Tools:
     """What every connection's sender works with."""
@@ -65,8 +77,7 @@ class Tools:
     clock: Clock
     look_again: Callable[[], None]
     """Called when a path was marked dirty, because its file is not what its version says."""
-    groups: Groups
-    sketches: Sketches
+    pictures: Pictures
     idle: Callable[[], bool]
     """Whether nothing is on its way to becoming ready: then members of groups may go."""
     coders: int
@@ -86,6 +97,8 @@ class Sender:
         self._carrying: dict[Digest, deque[Delivery]] = {}
         """The deliveries of each content on its way: the first brings the bytes, the others follow with a record."""
         self._offers: asyncio.Queue[Delivery] = asyncio.Queue()
+        self._bare: set[Digest] = set()
+        """Contents to be offered without a sketch, so that they are taken whatever is like them."""
         self._asked: set[Digest] = set()
         """Contents that were offered and have no plan yet: any other plan answers nothing."""
         self._records: asyncio.Queue[Delivery] = asyncio.Queue()
@@ -112,7 +125,7 @@ class Sender:
                 jobs = [self._flush(), self._code(Lane.BULK), *(self._code(Lane.PROMPT) for _ in range(self._tools.coders))]
                 limits, tally = self._connection.limits, self._tools.tally
                 jobs += exchange_offers(
-                    offering, self._offers, self._planned, limits=limits, tally=tally, sketches=self._tools.sketches
+                    offering, self._offers, self._planned, limits=limits, tally=tally, sketches=self._sketches
                 )
                 jobs += exchange_records(recording, self._records, self._recorded, limits=limits, tally=tally)
                 for lane, upload_stub in zip(STREAMS, self._connection.uploads, strict=True):
@@ -170,7 +183,10 @@ class Sender:
         is_urgent = any(delivery.version.role is not Role.MEMBER for delivery in self._in_flight.values())
         if is_urgent or len(self._in_flight) > FEED or not self._tools.idle():
             return False
-        return await asyncio.to_thread(self._tools.groups.promote, most=FEED) > 0
+        return await self._tools.pictures.promote(most=FEED) > 0
+
+    async def _sketches(self, digests: Sequence[Digest]) -> Mapping[Digest, Sketch]:
+        return await self._tools.pictures.sketches([digest for digest in digests if digest not in self._bare])
 
     def _route(self, delivery: Delivery, *, is_held: bool) -> None:
         if is_held:
@@ -202,11 +218,14 @@ class Sender:
                 self._follow(plan.digest)
             case SendWhole(staged):
                 self._prepare(Consignment(carried[0], staged))
-            case Covered(matches) if carried[0].version.role is Role.REPRESENTATIVE:
+            case Covered(matches) if carried[0].version.role is Role.REPRESENTATIVE and plan.digest not in self._bare:
                 self._tools.tally.went_forward()
-                await asyncio.to_thread(self._tools.groups.cover, plan.digest, matches)
-                for delivery in self._carrying.pop(plan.digest):
-                    self._leave(delivery)
+                if await self._tools.pictures.cover(plan.digest, matches):
+                    for delivery in self._carrying.pop(plan.digest):
+                        self._leave(delivery)
+                else:
+                    self._bare.add(plan.digest)
+                    self._offer(carried[0])
             case Covered():
                 raise TransientError(f"the destination covers what is no representative: {plan.digest.hex()}")
             case Refusal() as refusal:

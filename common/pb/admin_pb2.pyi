@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 import builtins as _builtins
+from common.pb import replication_pb2 as _replication_pb2
 import sys
 import typing as _typing
 
@@ -283,6 +284,9 @@ class DestStatus(_message.Message):
     LAST_VERIFY_NS_FIELD_NUMBER: _builtins.int
     LAST_VERIFY_ERRORS_FIELD_NUMBER: _builtins.int
     REFUSALS_FIELD_NUMBER: _builtins.int
+    PICTURES_FIELD_NUMBER: _builtins.int
+    GROUPS_FIELD_NUMBER: _builtins.int
+    INDEX_BYTES_FIELD_NUMBER: _builtins.int
     contents: _builtins.int
     logical_bytes: _builtins.int
     """of distinct contents"""
@@ -293,6 +297,12 @@ class DestStatus(_message.Message):
     last_verify_ns: _builtins.int
     """0: never"""
     last_verify_errors: _builtins.int
+    pictures: _builtins.int
+    """contents that came with a sketch"""
+    groups: _builtins.int
+    """of pictures that look alike"""
+    index_bytes: _builtins.int
+    """of the indexes of sketches, on disk"""
     @_builtins.property
     def sources(self) -> _containers.RepeatedCompositeFieldContainer[Global___SourceAtDest]: ...
     @_builtins.property
@@ -311,10 +321,13 @@ class DestStatus(_message.Message):
         last_verify_ns: _builtins.int = ...,
         last_verify_errors: _builtins.int = ...,
         refusals: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        pictures: _builtins.int = ...,
+        groups: _builtins.int = ...,
+        index_bytes: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepting", b"accepting", "contents", b"contents", "free_bytes", b"free_bytes", "last_verify_errors", b"last_verify_errors", "last_verify_ns", b"last_verify_ns", "logical_bytes", b"logical_bytes", "refusals", b"refusals", "sources", b"sources", "stored_bytes", b"stored_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepting", b"accepting", "contents", b"contents", "free_bytes", b"free_bytes", "groups", b"groups", "index_bytes", b"index_bytes", "last_verify_errors", b"last_verify_errors", "last_verify_ns", b"last_verify_ns", "logical_bytes", b"logical_bytes", "pictures", b"pictures", "refusals", b"refusals", "sources", b"sources", "stored_bytes", b"stored_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -924,3 +937,55 @@ class HeldMatch(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___HeldMatch: _TypeAlias = HeldMatch  # noqa: Y015
+
+@_typing.final
+class SimilarRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAMESPACE_FIELD_NUMBER: _builtins.int
+    DIGEST_FIELD_NUMBER: _builtins.int
+    SKETCH_FIELD_NUMBER: _builtins.int
+    namespace: _builtins.str
+    """a source's name, unless the configuration joins sources"""
+    digest: _builtins.bytes
+    """a picture of that namespace"""
+    @_builtins.property
+    def sketch(self) -> _replication_pb2.Sketch: ...
+    def __init__(
+        self,
+        *,
+        namespace: _builtins.str = ...,
+        digest: _builtins.bytes = ...,
+        sketch: _replication_pb2.Sketch | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "picture", b"picture", "sketch", b"sketch"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "namespace", b"namespace", "picture", b"picture", "sketch", b"sketch"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_picture: _TypeAlias = _typing.Literal["digest", "sketch"]  # noqa: Y015
+    _WhichOneofArgType_picture: _TypeAlias = _typing.Literal["picture", b"picture"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_picture) -> _WhichOneofReturnType_picture | None: ...
+
+Global___SimilarRequest: _TypeAlias = SimilarRequest  # noqa: Y015
+
+@_typing.final
+class SimilarReply(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MATCHES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def matches(self) -> _containers.RepeatedCompositeFieldContainer[_replication_pb2.Match]:
+        """the best first"""
+
+    def __init__(
+        self,
+        *,
+        matches: _abc.Iterable[_replication_pb2.Match] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["matches", b"matches"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SimilarReply: _TypeAlias = SimilarReply  # noqa: Y015

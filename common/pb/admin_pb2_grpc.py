@@ -69,6 +69,11 @@ class AdminStub:
                 request_serializer=admin__pb2.ConfirmGroupRequest.SerializeToString,
                 response_deserializer=admin__pb2.GroupReply.FromString,
                 _registered_method=True)
+        self.Similar = channel.unary_unary(
+                '/smarter.v1.Admin/Similar',
+                request_serializer=admin__pb2.SimilarRequest.SerializeToString,
+                response_deserializer=admin__pb2.SimilarReply.FromString,
+                _registered_method=True)
 
 
 class AdminServicer:
@@ -122,6 +127,13 @@ class AdminServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Similar(self, request, context):
+        """Destination only: the held pictures that look like one.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AdminServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -159,6 +171,11 @@ def add_AdminServicer_to_server(servicer, server):
                     servicer.ConfirmGroup,
                     request_deserializer=admin__pb2.ConfirmGroupRequest.FromString,
                     response_serializer=admin__pb2.GroupReply.SerializeToString,
+            ),
+            'Similar': grpc.unary_unary_rpc_method_handler(
+                    servicer.Similar,
+                    request_deserializer=admin__pb2.SimilarRequest.FromString,
+                    response_serializer=admin__pb2.SimilarReply.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -350,6 +367,33 @@ class Admin:
             '/smarter.v1.Admin/ConfirmGroup',
             admin__pb2.ConfirmGroupRequest.SerializeToString,
             admin__pb2.GroupReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Similar(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/smarter.v1.Admin/Similar',
+            admin__pb2.SimilarRequest.SerializeToString,
+            admin__pb2.SimilarReply.FromString,
             options,
             channel_credentials,
             insecure,

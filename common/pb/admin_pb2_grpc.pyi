@@ -45,6 +45,8 @@ class AdminStub:
     """Takes a picture out of its group, into a confirmed one of its own, which is the answer."""
     ConfirmGroup: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ConfirmGroupRequest, _admin_pb2.GroupReply]
     """The pictures of a group belong together: nothing takes them apart."""
+    Similar: _grpc.UnaryUnaryMultiCallable[_admin_pb2.SimilarRequest, _admin_pb2.SimilarReply]
+    """Destination only: the held pictures that look like one."""
 
 @_typing.type_check_only
 class AdminAsyncStub(AdminStub):
@@ -63,6 +65,8 @@ class AdminAsyncStub(AdminStub):
     """Takes a picture out of its group, into a confirmed one of its own, which is the answer."""
     ConfirmGroup: _aio.UnaryUnaryMultiCallable[_admin_pb2.ConfirmGroupRequest, _admin_pb2.GroupReply]  # type: ignore[assignment]
     """The pictures of a group belong together: nothing takes them apart."""
+    Similar: _aio.UnaryUnaryMultiCallable[_admin_pb2.SimilarRequest, _admin_pb2.SimilarReply]  # type: ignore[assignment]
+    """Destination only: the held pictures that look like one."""
 
 class AdminServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -120,5 +124,13 @@ class AdminServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.GroupReply, _abc.Awaitable[_admin_pb2.GroupReply]]:
         """The pictures of a group belong together: nothing takes them apart."""
+
+    @_abc_1.abstractmethod
+    def Similar(
+        self,
+        request: _admin_pb2.SimilarRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.SimilarReply, _abc.Awaitable[_admin_pb2.SimilarReply]]:
+        """Destination only: the held pictures that look like one."""
 
 def add_AdminServicer_to_server(servicer: AdminServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

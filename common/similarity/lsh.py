@@ -17,6 +17,7 @@ Paper: [S §III-B, III-C1]; departs: probes [Lv et al., 25 there], weights, and 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +73,9 @@ class LshIndex:
 
     def __contains__(self, picture: Digest) -> bool:
         return picture in self._where
+
+    def __iter__(self) -> Iterator[Digest]:
+        return iter(self._where)
 
     def insert(self, picture: Digest, features: Features) -> None:
         """As `FeatureIndex`; on disk after the next `flush`, or when enough pictures have come."""

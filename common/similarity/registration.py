@@ -66,32 +66,56 @@ class Relation:
     mirrored: bool = False
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Laid:
+    """How far the points of two pictures agree, before anything else of them is looked at."""
+
+    inliers: int
+    """Different places that the transform explains."""
+    sd: float
+    """As in `Relation`."""
+    transform: Doubles
+    """As in `Relation`; the identity where fewer than `MIN_INLIERS` agree."""
+    mirrored: bool
+
+
 def relate(picture_a: Sight, picture_b: Sight) -> Relation:
     """How picture a relates to picture b. Deterministic.
 
     Errors:  ValueError where the two were described in different ways.
     Cost:    some milliseconds; most for pictures that share much.
     """
-    a, b = picture_a.features, picture_b.features
+    laid = lay(picture_a.features, picture_b.features)
+    if laid.inliers < MIN_INLIERS:
+        return Relation(Kind.NONE, inliers=laid.inliers, sd=laid.sd)
+    ncc = alignment.correlation(picture_a.grey, picture_b.grey, laid.transform)
+    return Relation(
+        kind=Kind.NEAR if ncc >= NEAR_CORRELATION else Kind.SCENE,
+        inliers=laid.inliers,
+        sd=laid.sd,
+        ncc=ncc,
+        transform=laid.transform,
+        mirrored=laid.mirrored,
+    )
+
+
+def lay(a: Features, b: Features, *, max_distance: float = MAX_DISTANCE) -> Laid:
+    """Lays the points of a on those of b, plain or mirrored, whichever agree better. Deterministic.
+
+    Errors:  ValueError where the two were described in different ways.
+    """
     if a.description != b.description:
         raise ValueError(f"features of {a.description} and of {b.description} do not compare")
-    attempts = [_Attempt(a, b, is_mirrored=False), _Attempt(mirrored(a), b, is_mirrored=True)]
+    attempts = [
+        _Attempt(a, b, is_mirrored=False, max_distance=max_distance),
+        _Attempt(mirrored(a), b, is_mirrored=True, max_distance=max_distance),
+    ]
     best = max(attempts, key=_Attempt.rank)
     sd = similarity_degree(best.n_matches, len(a), len(b))
     if best.fit is None or best.fit.n_inliers < MIN_INLIERS:
-        return Relation(Kind.NONE, inliers=best.fit.n_inliers if best.fit else 0, sd=sd)
+        return Laid(best.fit.n_inliers if best.fit else 0, sd, np.eye(2, 3), mirrored=False)
     transform = alignment.normalised(best.fit.transform, a.shape, b.shape)
-    if best.is_mirrored:
-        transform = transform @ _MIRROR
-    ncc = alignment.correlation(picture_a.grey, picture_b.grey, transform)
-    return Relation(
-        kind=Kind.NEAR if ncc >= NEAR_CORRELATION else Kind.SCENE,
-        inliers=best.fit.n_inliers,
-        sd=sd,
-        ncc=ncc,
-        transform=transform,
-        mirrored=best.is_mirrored,
-    )
+    return Laid(best.fit.n_inliers, sd, transform @ _MIRROR if best.is_mirrored else transform, best.is_mirrored)
 
 
 def to_bytes(relation: Relation) -> bytes:
@@ -110,7 +134,7 @@ def from_bytes(raw: bytes) -> Relation:
     return Relation(list(Kind)[kind], inliers, sd, ncc, np.array(shares).reshape(2, 3), is_mirrored)
 
 
-def match(a: Features, b: Features) -> tuple[Indices, Indices]:
+def match(a: Features, b: Features, *, max_distance: float = MAX_DISTANCE) -> tuple[Indices, Indices]:
     """The points of two pictures that are each other's nearest and near enough: indices (m,) into a and into b."""
     if not len(a) or not len(b):
         return np.zeros(0, np.intp), np.zeros(0, np.intp)
@@ -119,7 +143,7 @@ def match(a: Features, b: Features) -> tuple[Indices, Indices]:
     squares = (va**2).sum(axis=1)[:, None] + (vb**2).sum(axis=1)[None] - 2 * va @ vb.T
     nearest_b, nearest_a = squares.argmin(axis=1), squares.argmin(axis=0)
     at = np.arange(len(a))
-    limit = (MAX_DISTANCE * projection(a.description).steps) ** 2
+    limit = (max_distance * projection(a.description).steps) ** 2
     mutual = (nearest_a[nearest_b] == at) & (squares[at, nearest_b] < limit)
     return at[mutual], nearest_b[mutual]
 
@@ -127,8 +151,8 @@ def match(a: Features, b: Features) -> tuple[Indices, Indices]:
 class _Attempt:
     """One way to lay a over b."""
 
-    def __init__(self, a: Features, b: Features, *, is_mirrored: bool) -> None:
-        in_a, in_b = match(a, b)
+    def __init__(self, a: Features, b: Features, *, is_mirrored: bool, max_distance: float) -> None:
+        in_a, in_b = match(a, b, max_distance=max_distance)
         self.is_mirrored = is_mirrored
         self.n_matches = len(in_a)
         enough = len(in_a) >= MIN_INLIERS

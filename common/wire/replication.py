@@ -70,7 +70,7 @@ def offers_from_pb(m: pb.OfferBatch, limits: Limits) -> list[Offer]:
 def _offer_from_pb(m: pb.Offer) -> Offer:
     if m.size > MAX_SEQ:
         raise ValueError("an offer's size is over the limit")
-    return Offer(digest_from(m.digest), m.size, _sketch_from_pb(m.sketch) if m.HasField("sketch") else None)
+    return Offer(digest_from(m.digest), m.size, sketch_from_pb(m.sketch) if m.HasField("sketch") else None)
 
 
 def _sketch_to_pb(sketch: Sketch | None) -> pb.Sketch | None:
@@ -80,8 +80,8 @@ def _sketch_to_pb(sketch: Sketch | None) -> pb.Sketch | None:
     return pb.Sketch(features=s.features, n_features=s.n_features, pixels=s.pixels, n_metadata=s.n_metadata)
 
 
-def _sketch_from_pb(m: pb.Sketch) -> Sketch:
-    """Its features stay bytes here: whoever compares them reads them."""
+def sketch_from_pb(m: pb.Sketch) -> Sketch:
+    """A sketch from a message; its features stay bytes: whoever compares them reads them. Errors: ValueError."""
     if len(m.features) > MAX_SKETCH_BYTES:
         raise ValueError(f"a sketch of {len(m.features)} bytes: at most {MAX_SKETCH_BYTES} are taken")
     if max(m.n_features, m.n_metadata) > MAX_COUNT or m.pixels > MAX_SEQ:
@@ -107,12 +107,13 @@ def _plan_to_pb(plan: Plan) -> pb.Plan:
         case SendWhole(staged):
             return pb.Plan(digest=plan.digest, send_whole=pb.SendWhole(staged=_staged_to_pb(staged)))
         case Covered(matches):
-            return pb.Plan(digest=plan.digest, covered=pb.Covered(matches=[_match_to_pb(one) for one in matches[:MAX_MATCHES]]))
+            return pb.Plan(digest=plan.digest, covered=pb.Covered(matches=[match_to_pb(one) for one in matches[:MAX_MATCHES]]))
         case Refusal() as refusal:
             return pb.Plan(digest=plan.digest, refused=refusal_to_pb(refusal))
 
 
-def _match_to_pb(match: Match) -> pb.Match:
+def match_to_pb(match: Match) -> pb.Match:
+    """The message of a match."""
     sketch = _sketch_to_pb(match.sketch)
     return pb.Match(digest=match.digest, size=match.size, sketch=sketch, sd=match.sd, inliers=match.inliers)
 
@@ -122,7 +123,7 @@ def _match_from_pb(m: pb.Match) -> Match:
         raise ValueError("a match's size or inliers are over the limit")
     if not 0 <= m.sd <= 1:
         raise ValueError(f"a match of similarity degree {m.sd}: it lies between 0 and 1")
-    return Match(digest_from(m.digest), m.size, _sketch_from_pb(m.sketch), m.sd, m.inliers)
+    return Match(digest_from(m.digest), m.size, sketch_from_pb(m.sketch), m.sd, m.inliers)
 
 
 def _covered_from_pb(m: pb.Covered) -> Covered:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from common.ids import Digest
-from common.model import Entry, Recipe, Refusal, Selection, Stored, Version
+from common.model import Entry, Recipe, Refusal, Selection, Sketch, Stored, Version
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,25 @@ class Totals:
     stored_bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A content with the sketch that came with its offer: a hint, until a version has the content."""
+
+    digest: Digest
+    size: int
+    sketch: Sketch
+    group: Digest
+    """The picture that its group began with; its own digest where it began one."""
+
+
+@dataclass(frozen=True, slots=True)
+class PictureTotals:
+    """Pictures that versions have, and groups of them."""
+
+    pictures: int
+    groups: int
+
+
 class Catalogue(Protocol):
     """Versions and contents. Threads: every method may be called from any thread. Errors, all methods: DatabaseError."""
 
@@ -95,6 +114,21 @@ class Catalogue(Protocol):
 
     def last_seq(self, source: str) -> int:
         """The highest sequence of a source that was committed; 0 where there is none."""
+
+    def sketch(self, source: str, pictures: Sequence[Picture], *, offered_ns: int) -> None:
+        """Keeps what a source said its pictures look like, in one transaction; its newest word on a content counts."""
+
+    def pictures(self, sharing: AbstractSet[str], digests: Sequence[Digest]) -> dict[Digest, Picture]:
+        """Those of `digests` that one of the sources sketched and a version of one of them has."""
+
+    def every_picture(self, sharing: AbstractSet[str]) -> Iterator[Digest]:
+        """What `pictures` would give of every digest; by digest, in bounded memory."""
+
+    def picture_totals(self) -> PictureTotals:
+        """Counts of the pictures of all sources."""
+
+    def forget_sketches(self, *, before_ns: int) -> int:
+        """Removes, and counts, sketches offered before a time whose source has no version with the content."""
 
     def remember(self, key: str, value: int) -> None:
         """Keeps a number under a name, as the time of the last verification."""

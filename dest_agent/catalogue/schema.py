@@ -52,4 +52,19 @@ UPGRADES = (
         value INTEGER NOT NULL
     ) WITHOUT ROWID
     """,
+    """
+    CREATE TABLE sketches (
+        source TEXT NOT NULL,
+        digest BLOB NOT NULL,
+        size INTEGER NOT NULL,
+        features BLOB NOT NULL,
+        n_features INTEGER NOT NULL,
+        pixels INTEGER NOT NULL,
+        n_metadata INTEGER NOT NULL,
+        group_digest BLOB NOT NULL,
+        offered_ns INTEGER NOT NULL,
+        PRIMARY KEY (digest, source)
+    );
+    CREATE INDEX sketches_by_time ON sketches (offered_ns)
+    """,
 )

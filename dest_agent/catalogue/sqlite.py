@@ -19,7 +19,7 @@ from common.ids import Digest, VersionId
 from common.model import Entry, Kind, Recipe, Refusal, RefusalCode, Role, Selection, Stored, Version, Whole
 from common.paths import RelPath, show
 from common.wire.versions import attributes_from_bytes, attributes_to_bytes
-from dest_agent.catalogue import Arrival, Content, SourceCount, Totals
+from dest_agent.catalogue import Arrival, Content, Picture, PictureTotals, SourceCount, Totals, sketching
 from dest_agent.catalogue.schema import UPGRADES
 from dest_agent.catalogue.selecting import Match, matching
 
@@ -121,6 +121,37 @@ class SqliteCatalogue:
         with self._reading() as db:
             row = db.execute("SELECT last_seq FROM sources WHERE name = ?", (source,)).fetchone()
         return row["last_seq"] if row else 0
+
+    def sketch(self, source: str, pictures: Sequence[Picture], *, offered_ns: int) -> None:
+        """See Catalogue."""
+        with self._write_lock, transaction(self._writer) as db:
+            sketching.put(db, source, pictures, offered_ns=offered_ns)
+
+    def pictures(self, sharing: AbstractSet[str], digests: Sequence[Digest]) -> dict[Digest, Picture]:
+        """See Catalogue."""
+        with self._reading() as db:
+            return sketching.held(db, sharing, digests)
+
+    def every_picture(self, sharing: AbstractSet[str]) -> Iterator[Digest]:
+        """See Catalogue."""
+        after = b""
+        while True:
+            with self._reading() as db:
+                found = sketching.page(db, sharing, after=after, limit=_PAGE)
+            yield from found
+            if len(found) < _PAGE:
+                return
+            after = found[-1]
+
+    def picture_totals(self) -> PictureTotals:
+        """See Catalogue."""
+        with self._reading() as db:
+            return sketching.totals(db)
+
+    def forget_sketches(self, *, before_ns: int) -> int:
+        """See Catalogue."""
+        with self._write_lock, transaction(self._writer) as db:
+            return sketching.forget(db, before_ns=before_ns)
 
     def remember(self, key: str, value: int) -> None:
         """See Catalogue."""

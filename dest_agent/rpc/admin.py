@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
-from common.ids import label
+from common.ids import agent_name, digest_from, label
 from common.pb import admin_pb2 as pb
 from common.pb import admin_pb2_grpc as pb_grpc
+from common.wire.replication import match_to_pb, sketch_from_pb
 from dest_agent.access import Access
+from dest_agent.index.similar import Similar
 from dest_agent.rpc import SOFTWARE, Calls, Context
 from dest_agent.status import Glance, Status
 from dest_agent.verify import Broken, Progress, Verified, Verifier
@@ -17,9 +19,10 @@ from dest_agent.verify import Broken, Progress, Verified, Verifier
 class Admin(pb_grpc.AdminServicer):
     """See admin.proto."""
 
-    def __init__(self, status: Status, verifier: Verifier, *, access: Access, calls: Calls) -> None:
+    def __init__(self, status: Status, verifier: Verifier, similar: Similar, *, access: Access, calls: Calls) -> None:
         self._status = status
         self._verifier = verifier
+        self._similar = similar
         self._access = access
         self._calls = calls
 
@@ -37,6 +40,15 @@ class Admin(pb_grpc.AdminServicer):
             async for event in self._verifier.verify(label(request.policy) if request.policy else ""):
                 yield _event(event)
 
+    async def Similar(self, request: pb.SimilarRequest, context: Context) -> pb.SimilarReply:  # noqa: N802
+        """Names the held pictures that look like one."""
+        async with self._calls.answering(context) as peer:
+            self._access.operator(peer)
+            is_sketch = request.WhichOneof("picture") == "sketch"
+            asked = sketch_from_pb(request.sketch) if is_sketch else digest_from(request.digest)
+            matches = await self._similar.matches(agent_name(request.namespace), asked)
+        return pb.SimilarReply(matches=map(match_to_pb, matches))
+
 
 def _reply(glance: Glance) -> pb.StatusReply:
     dest = pb.DestStatus(
@@ -48,6 +60,9 @@ def _reply(glance: Glance) -> pb.StatusReply:
         last_verify_ns=glance.last_verify_ns,
         last_verify_errors=glance.last_verify_errors,
         refusals=glance.refusals,
+        pictures=glance.pictures.pictures,
+        groups=glance.pictures.groups,
+        index_bytes=glance.index_bytes,
         sources=[
             pb.SourceAtDest(
                 name=s.name, versions=s.versions, last_seq=s.last_seq, last_received_ns=s.last_received_ns, policies=s.policies

@@ -18,6 +18,7 @@ from common.pb.restore_pb2_grpc import add_RestoreServicer_to_server
 from common.tls import TlsFiles, server_credentials
 from common.wire.transport import SERVER_OPTIONS
 from dest_agent.access import Access
+from dest_agent.index.similar import Similar
 from dest_agent.restore import Restorer
 from dest_agent.rpc import Calls, socket_peer, tls_peer
 from dest_agent.rpc.admin import Admin
@@ -36,6 +37,7 @@ class Served:
     restorer: Restorer
     verifier: Verifier
     status: Status
+    similar: Similar
 
 
 def tls_door(address: str, files: TlsFiles, served: Served) -> tuple[grpc.aio.Server, int]:
@@ -66,7 +68,7 @@ def admin_door(socket: Path, served: Served) -> grpc.aio.Server:
 
 
 def _add_reading(server: grpc.aio.Server, served: Served, calls: Calls) -> None:
-    admin = Admin(served.status, served.verifier, access=served.access, calls=calls)
+    admin = Admin(served.status, served.verifier, served.similar, access=served.access, calls=calls)
     add_RestoreServicer_to_server(Restore(served.restorer, calls), server)
     add_AdminServicer_to_server(admin, server)
     health_pb2_grpc.add_HealthServicer_to_server(health.aio.HealthServicer(), server)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 
 from common.coding import CODINGS
 from common.errors import RefusedError
 from common.logs import get
-from common.model import Frame, Limits, Receipt, Refusal, RefusalCode, Version
+from common.model import Frame, Limits, Offer, Receipt, Refusal, RefusalCode, Version
 from common.pb import replication_pb2 as pb
 from common.pb import replication_pb2_grpc as pb_grpc
 from common.wire import replication as wire
@@ -22,6 +22,8 @@ from dest_agent.receiver import Malformed, Receiver
 from dest_agent.rpc import SOFTWARE, Calls, Context, messages
 from dest_agent.tally import told
 
+MOST_SKETCHED = 24
+"""Offers with a sketch answered in one message: each may have eight matches of 4 KiB, and a message has a mebibyte."""
 MAX_PROTOCOLS = 16
 """Of those that a source says it speaks, these are looked at."""
 
@@ -61,11 +63,12 @@ class Replication(pb_grpc.ReplicationServicer):
         return reply
 
     async def Offer(self, request_iterator: AsyncIterator[pb.OfferBatch], context: Context) -> AsyncIterator[pb.PlanBatch]:  # noqa: N802
-        """Answers each batch of offers with a batch of plans."""
+        """Answers each batch of offers with plans, in batches that fit into a message."""
         async with self._calls.answering(context) as peer:
             source = self._to.access.source(peer)
             async for batch in messages(request_iterator):
-                yield wire.plans_to_pb(await self._to.offers.answer(source, wire.offers_from_pb(batch, self._to.limits)))
+                for offers in _portions(wire.offers_from_pb(batch, self._to.limits)):
+                    yield wire.plans_to_pb(await self._to.offers.answer(source, offers))
 
     async def Upload(self, request_iterator: AsyncIterator[pb.Frame], context: Context) -> AsyncIterator[pb.Receipt]:  # noqa: N802
         """Takes contents as frames and gives a receipt for each."""
@@ -94,6 +97,16 @@ class Replication(pb_grpc.ReplicationServicer):
         for receipt in (*receipts, *refused):
             told(source, receipt.outcome)
         return [*receipts, *refused]
+
+
+def _portions(offers: list[Offer]) -> Iterator[list[Offer]]:
+    """Offers to be answered together: those without a sketch at once, the others so that no answer gets too large or too late."""
+    plain = [offer for offer in offers if offer.sketch is None]
+    sketched = [offer for offer in offers if offer.sketch is not None]
+    if plain:
+        yield plain
+    for at in range(0, len(sketched), MOST_SKETCHED):
+        yield sketched[at : at + MOST_SKETCHED]
 
 
 def _versions(batch: pb.RecordBatch, limits: Limits, *, source: str) -> tuple[list[Version], list[Receipt]]:

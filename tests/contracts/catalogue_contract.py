@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from common.ids import VersionId, digest_of
-from common.model import Attributes, Kind, Refusal, RefusalCode, Role, Selection, Stored, Version, Whole
+from common.model import Attributes, Kind, Refusal, RefusalCode, Role, Selection, Sketch, Stored, Version, Whole
 from common.paths import relpath
-from dest_agent.catalogue import Arrival, Catalogue, Content, Totals
+from dest_agent.catalogue import Arrival, Catalogue, Content, Picture, PictureTotals, Totals
 
 NOW_NS = 1_000_000
 
@@ -40,6 +40,12 @@ def bringing(v: Version, content: bytes = b"content", *, coding: str = "raw", st
 def naming(v: Version, *sharing: str) -> Arrival:
     """An arrival without bytes."""
     return Arrival(v, frozenset({v.id.agent, *sharing}))
+
+
+def picture(content: bytes = b"content", *, group: bytes | None = None, n_features: int = 400) -> Picture:
+    """What an offer said of a content."""
+    sketch = Sketch(b"\0coarse\xff", n_features=n_features, pixels=1 << 40, n_metadata=9)
+    return Picture(digest_of(content), len(content), sketch, digest_of(content if group is None else group))
 
 
 def code_of(outcome: Stored | Refusal) -> RefusalCode | None:
@@ -221,3 +227,53 @@ class CatalogueContract:
         catalogue.remember("last_verify_ns", 5)
         catalogue.remember("last_verify_ns", NOW_NS)
         assert catalogue.recall("last_verify_ns") == NOW_NS
+
+    def test_a_sketch_is_a_hint_until_its_content_is_there(self, catalogue: Catalogue) -> None:
+        """An offer proves nothing; then every field comes back."""
+        catalogue.sketch("lisbon-1", [picture(), picture(b"other")], offered_ns=NOW_NS)
+        digests = [digest_of(b"content"), digest_of(b"other"), digest_of(b"unknown")]
+        assert catalogue.pictures({"lisbon-1"}, digests) == {}
+        assert list(catalogue.every_picture({"lisbon-1"})) == []
+        assert catalogue.picture_totals() == PictureTotals(0, 0)
+        catalogue.commit([bringing(version(1, b"a"))], received_ns=NOW_NS)
+        assert catalogue.pictures({"lisbon-1"}, digests) == {digests[0]: picture()}
+        assert list(catalogue.every_picture({"lisbon-1"})) == [digests[0]]
+        assert catalogue.picture_totals() == PictureTotals(1, 1)
+
+    def test_a_picture_is_seen_by_those_who_share_and_by_nobody_else(self, catalogue: Catalogue) -> None:
+        """Neither another's sketch of one's own content, nor one's own sketch of another's content, is a picture."""
+        catalogue.sketch("lisbon-1", [picture(), picture(b"theirs")], offered_ns=NOW_NS)
+        theirs = version(1, b"b", b"theirs", source="porto-1")
+        catalogue.commit([bringing(version(1, b"a")), bringing(theirs, b"theirs")], received_ns=NOW_NS)
+        digests = [digest_of(b"content"), digest_of(b"theirs")]
+        assert set(catalogue.pictures({"lisbon-1"}, digests)) == {digests[0]}
+        assert catalogue.pictures({"porto-1"}, digests) == {}
+        assert set(catalogue.pictures({"lisbon-1", "porto-1"}, digests)) == set(digests)
+        assert list(catalogue.every_picture({"lisbon-1", "porto-1"})) == sorted(digests)
+
+    def test_the_newest_word_of_a_source_on_a_content_counts(self, catalogue: Catalogue) -> None:
+        """It may have learnt to look better; it still has one picture."""
+        catalogue.commit([bringing(version(1, b"a"))], received_ns=NOW_NS)
+        catalogue.sketch("lisbon-1", [picture(n_features=1)], offered_ns=NOW_NS)
+        catalogue.sketch("lisbon-1", [picture(n_features=2)], offered_ns=NOW_NS + 1)
+        assert catalogue.pictures({"lisbon-1"}, [digest_of(b"content")]) == {digest_of(b"content"): picture(n_features=2)}
+        assert catalogue.picture_totals() == PictureTotals(1, 1)
+
+    def test_pictures_are_counted_with_their_groups(self, catalogue: Catalogue) -> None:
+        """Two that look alike and one that looks like none; more of them than a page holds are walked through."""
+        many = [b"%d" % n for n in range(1100)]
+        catalogue.sketch("lisbon-1", [picture(c, group=many[int(c) % 7]) for c in many], offered_ns=NOW_NS)
+        catalogue.commit([bringing(version(n, c, c), c) for n, c in enumerate(many, start=1)], received_ns=NOW_NS)
+        assert catalogue.picture_totals() == PictureTotals(1100, 7)
+        assert list(catalogue.every_picture({"lisbon-1"})) == sorted(map(digest_of, many))
+
+    def test_old_sketches_without_a_content_are_forgotten(self, catalogue: Catalogue) -> None:
+        """Also where another source holds the content; young ones may still come, and what is held stays for good."""
+        catalogue.sketch("porto-1", [picture(), picture(b"never came")], offered_ns=5)
+        catalogue.sketch("lisbon-1", [picture()], offered_ns=5)
+        catalogue.sketch("porto-1", [picture(b"on its way")], offered_ns=7)
+        catalogue.commit([bringing(version(1, b"a"))], received_ns=NOW_NS)
+        assert catalogue.forget_sketches(before_ns=7) == 2
+        assert catalogue.forget_sketches(before_ns=7) == 0
+        assert list(catalogue.every_picture({"lisbon-1"})) == [digest_of(b"content")]
+        assert catalogue.forget_sketches(before_ns=8) == 1

@@ -41,6 +41,18 @@ def test_sources_share_within_their_namespace_alone() -> None:
     assert Access(None).sharing("lisbon-1") == {"lisbon-1"}
 
 
+def test_a_namespace_has_the_sources_that_share_in_it() -> None:
+    """A source that is no longer admitted shares with nobody, also where a namespace bears its name."""
+    access = Access({"lisbon-1": "porto-1", "faro-1": "faro-1"})
+    assert access.namespaces(["porto-1", "braga-1"]) == ["faro-1", "porto-1"]
+    assert access.namespace("lisbon-1") == "porto-1"
+    assert access.sharing_in("porto-1") == access.sharing("lisbon-1") == {"lisbon-1"}
+    assert access.sharing("porto-1") == {"porto-1"}
+    assert Access(None).namespaces(["porto-1", "braga-1"]) == ["braga-1", "porto-1"]
+    assert Access(None).namespace("porto-1") == "porto-1"
+    assert Access(None).sharing_in("porto-1") == {"porto-1"}
+
+
 def test_a_source_sees_its_own_versions_whatever_it_asks_for() -> None:
     """Also not those of its namespace: they are another machine's files."""
     access = Access({"lisbon-1": "family", "porto-1": "family"})

@@ -14,7 +14,7 @@ from common.model import DeltaOver, Selection
 from dest_agent.catalogue import Arrival, Catalogue, Content
 from dest_agent.catalogue.schema import UPGRADES
 from dest_agent.catalogue.sqlite import SqliteCatalogue
-from tests.contracts.catalogue_contract import NOW_NS, CatalogueContract, bringing, naming, paths_of, version
+from tests.contracts.catalogue_contract import NOW_NS, CatalogueContract, bringing, naming, paths_of, picture, version
 from tests.fakes.catalogues import MemoryCatalogue
 
 
@@ -94,6 +94,19 @@ class TestSqliteCatalogue(CatalogueContract):
         next(listing)
         catalogue.commit([bringing(version(5000, b"a"))], received_ns=NOW_NS)
         assert sum(1 for _ in listing) == 1998
+
+    def test_a_catalogue_from_before_sketches_is_taken_over(self, tmp_path: Path) -> None:
+        """Everything that had a receipt is still there, and pictures can be kept."""
+        db = open_database(tmp_path / "c.sqlite", UPGRADES[:1])
+        with transaction(db):
+            db.execute("INSERT INTO sources VALUES (1, 'lisbon-1', 1, 41, 5)")
+        db.close()
+        catalogue = SqliteCatalogue(tmp_path / "c.sqlite")
+        assert catalogue.last_seq("lisbon-1") == 41
+        catalogue.sketch("lisbon-1", [picture()], offered_ns=NOW_NS)
+        catalogue.commit([bringing(version(42, b"a"))], received_ns=NOW_NS)
+        assert list(catalogue.every_picture({"lisbon-1"})) == [digest_of(b"content")]
+        catalogue.close()
 
     def test_a_damaged_file_is_a_database_error(self, tmp_path: Path) -> None:
         """Said with the file's name, never a traceback."""

@@ -19,6 +19,7 @@ from common.workers import Decoded
 from dest_agent.access import Access
 from dest_agent.collect import Claims
 from dest_agent.committer import Committer
+from dest_agent.index.similar import Similar
 from dest_agent.landing import Landing
 from dest_agent.offers import Offers
 from dest_agent.receiver import MAX_LANDING, Receiver
@@ -93,7 +94,8 @@ def play(folder: Path, scene: Callable[[Inside], Awaitable[None]], *, decoder: D
         space = Space(store, content_bytes=1 << 40, min_free_bytes=1000)
         committer = Committer(catalogue, SystemClock())
         receiver = Receiver(Landing(staging, decoder or Decoder(), space, committer, Claims()), access)
-        offers = Offers(catalogue, staging, space=space, access=access)
+        similar = Similar(catalogue, folder / "index", access=access, clock=SystemClock(), k=0)
+        offers = Offers(catalogue, staging, space=space, access=access, similar=similar)
         await scene(Inside(store, catalogue, staging, receiver, offers, space))
         await receiver.drain(seconds=5)
         await committer.close()

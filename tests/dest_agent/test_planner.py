@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from common.ids import digest_of
-from common.model import Have, Offer, Refusal, RefusalCode, SendWhole, Staged
+from common.model import Covered, Have, Match, Offer, Refusal, RefusalCode, SendWhole, Sketch, Staged
 from dest_agent.planner import Room, plan
 
 OFFER = Offer(digest_of(b"x"), 100)
@@ -36,3 +36,53 @@ def test_a_content_that_does_not_fit_is_refused_before_it_travels(room: Room, co
     answer = plan(OFFER, room, held=False, staged=None)
     assert isinstance(answer, Refusal)
     assert answer.code is code
+
+
+OFFERED = Sketch(b"", n_features=300, pixels=1000, n_metadata=10)
+
+
+def match(n_features: int, pixels: int, n_metadata: int, size: int) -> Match:
+    """A held picture of a richness."""
+    sketch = Sketch(b"", n_features, pixels, n_metadata)
+    return Match(digest_of(repr((sketch, size)).encode()), size, sketch, sd=0.5, inliers=20)
+
+
+@pytest.mark.parametrize(
+    ("held", "covers"),
+    [
+        (match(301, 1, 0, 1), True),
+        (match(299, 9999, 99, 999), False),
+        (match(300, 1001, 0, 1), True),
+        (match(300, 999, 99, 999), False),
+        (match(300, 1000, 11, 1), True),
+        (match(300, 1000, 9, 999), False),
+        (match(300, 1000, 10, 101), True),
+        (match(300, 1000, 10, 100), False),
+        (match(300, 1000, 10, 99), False),
+    ],
+)
+def test_a_richer_picture_covers(held: Match, covers: bool) -> None:
+    """Most features, then pixels, metadata, bytes; an equal one does not, or two sources would cover each other."""
+    offer = Offer(digest_of(b"x"), 100, OFFERED)
+    answer = plan(offer, ROOM, held=False, staged=None, matches=[held])
+    assert answer == (Covered((held,)) if covers else SendWhole())
+
+
+def test_the_richer_ones_of_several_cover_in_their_order() -> None:
+    """The poorer ones are nobody's business."""
+    best, poor, good = match(400, 1, 1, 1), match(1, 1, 1, 1), match(399, 1, 1, 1)
+    offer = Offer(digest_of(b"x"), 100, OFFERED)
+    assert plan(offer, ROOM, held=False, staged=None, matches=[best, poor, good]) == Covered((best, good))
+
+
+def test_what_is_held_or_does_not_fit_is_never_covered() -> None:
+    """The exact copy is better than any; and a member takes room too."""
+    offer = Offer(digest_of(b"x"), 100, OFFERED)
+    rich = [match(400, 1, 1, 1)]
+    assert plan(offer, ROOM, held=True, staged=None, matches=rich) == Have()
+    assert isinstance(plan(offer, Room(99, 10**9, 0), held=False, staged=None, matches=rich), Refusal)
+
+
+def test_an_offer_without_a_sketch_is_never_covered() -> None:
+    """It means: send it anyway."""
+    assert plan(OFFER, ROOM, held=False, staged=None, matches=[match(400, 1, 1, 1)]) == SendWhole()

@@ -9,7 +9,7 @@ from dataclasses import replace
 from common.ids import Digest, VersionId
 from common.model import Entry, Kind, Refusal, RefusalCode, Selection, Stored, Version, Whole
 from common.paths import show
-from dest_agent.catalogue import Arrival, Content, SourceCount, Totals
+from dest_agent.catalogue import Arrival, Content, Picture, PictureTotals, SourceCount, Totals
 from dest_agent.catalogue.selecting import matching
 
 
@@ -21,6 +21,7 @@ class MemoryCatalogue:
         self._versions: dict[VersionId, tuple[Version, int]] = {}
         self._contents: dict[Digest, Content] = {}
         self._numbers: dict[str, int] = {}
+        self._sketches: dict[tuple[str, Digest], tuple[Picture, int]] = {}
 
     def commit(self, arrivals: Sequence[Arrival], *, received_ns: int) -> list[Stored | Refusal]:
         """See Catalogue."""
@@ -73,6 +74,32 @@ class MemoryCatalogue:
     def last_seq(self, source: str) -> int:
         """See Catalogue."""
         return max((version.seq for version in self._versions if version.agent == source), default=0)
+
+    def sketch(self, source: str, pictures: Sequence[Picture], *, offered_ns: int) -> None:
+        """See Catalogue."""
+        self._sketches |= {(source, picture.digest): (picture, offered_ns) for picture in pictures}
+
+    def pictures(self, sharing: AbstractSet[str], digests: Sequence[Digest]) -> dict[Digest, Picture]:
+        """See Catalogue."""
+        known = {d: picture for (source, d), (picture, _) in sorted(self._sketches.items(), reverse=True) if source in sharing}
+        return {d: known[d] for d in digests if d in known and self.held(sharing, [d])}
+
+    def every_picture(self, sharing: AbstractSet[str]) -> Iterator[Digest]:
+        """See Catalogue."""
+        yield from sorted(self.pictures(sharing, [digest for _, digest in self._sketches]))
+
+    def picture_totals(self) -> PictureTotals:
+        """See Catalogue."""
+        durable = [picture for (source, d), (picture, _) in self._sketches.items() if self.held({source}, [d])]
+        return PictureTotals(len({p.digest for p in durable}), len({p.group for p in durable}))
+
+    def forget_sketches(self, *, before_ns: int) -> int:
+        """See Catalogue."""
+        old = [key for key, (_, offered_ns) in self._sketches.items() if offered_ns < before_ns]
+        vain = [(source, digest) for source, digest in old if not self.held({source}, [digest])]
+        for key in vain:
+            del self._sketches[key]
+        return len(vain)
 
     def remember(self, key: str, value: int) -> None:
         """See Catalogue."""

@@ -11,14 +11,13 @@ import grpc.aio
 
 from common.clock import Clock, SystemClock
 from common.ids import Digest
-from common.model import Sketch
+from common.model import Match, Sketch
 from common.tls import TlsFiles
 from common.workers import Workers
 from source_agent.deliverer import Deliverer
-from source_agent.groups import Groups
 from source_agent.link import connected
 from source_agent.scheduler import STREAMS
-from source_agent.sender import Sender, Tools
+from source_agent.sender import Pictures, Sender, Tools
 from source_agent.spool import Spool
 from source_agent.states import State
 from source_agent.tally import Tally
@@ -76,10 +75,23 @@ class Delivering:
         return set(self.states()) <= {State.REPLICATED, State.SUPERSEDED}
 
 
-async def _no_sketches(digests: Sequence[Digest]) -> Mapping[Digest, Sketch]:
-    """Of pictures that nobody looked at."""
-    del digests
-    return {}
+class PicturesNobodySaw:
+    """Pictures that were compared with nothing."""
+
+    async def sketches(self, digests: Sequence[Digest]) -> Mapping[Digest, Sketch]:
+        """None."""
+        del digests
+        return {}
+
+    async def cover(self, digest: Digest, matches: Sequence[Match]) -> bool:
+        """Never."""
+        del digest, matches
+        return False
+
+    async def promote(self, *, most: int) -> int:
+        """Nothing is deferred."""
+        del most
+        return 0
 
 
 def delivering(
@@ -88,6 +100,7 @@ def delivering(
     *,
     script: Script | None = None,
     clock: Callable[[WatchedTree], Clock] = lambda tree: SystemClock(),  # noqa: ARG005 - the default needs no tree
+    pictures: Pictures | None = None,
 ) -> None:
     """Does a deed with a tree and a destination, in an event loop of its own."""
 
@@ -109,8 +122,7 @@ def delivering(
                     tally=Tally(SystemClock()),
                     clock=clock(tree),
                     look_again=lambda: looked_again.append(None),
-                    groups=Groups(tree.journal),
-                    sketches=_no_sketches,
+                    pictures=pictures or PicturesNobodySaw(),
                     idle=lambda: True,
                     coders=2,
                     room_bytes=64 << 20,

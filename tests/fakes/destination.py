@@ -135,6 +135,9 @@ class _Admin(admin_pb2_grpc.AdminServicer):
         done = admin_pb2.VerifyDone(contents=n, bytes=10 * n, problems=len(self._held.problems))
         yield admin_pb2.VerifyEvent(done=done)
 
+    def Similar(self, request: admin_pb2.SimilarRequest, context: Any) -> admin_pb2.SimilarReply:  # noqa: N802, ARG002
+        return admin_pb2.SimilarReply()
+
 
 @contextmanager
 def serving(socket: Path, held: FakeDestination | None = None) -> Iterator[FakeDestination]:

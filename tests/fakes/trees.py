@@ -16,7 +16,7 @@ LINKS = 560
 
 
 def write_library(folder: Path, *, seed: int = 1, n_photos: int = 12) -> None:
-    """About forty paths: photos, exact copies, damaged photos, text, noise, odd names, links, an empty folder."""
+    """About forty paths: photos, exact copies, a photo twice, damaged photos, text, noise, odd names, links, a folder."""
     rng = random.Random(seed)
     (folder / "2026/raw").mkdir(parents=True)
     (folder / "empty").mkdir()
@@ -24,6 +24,8 @@ def write_library(folder: Path, *, seed: int = 1, n_photos: int = 12) -> None:
         (folder / f"2026/photo-{n}.jpg").write_bytes(pictures.jpeg(seed * 100 + n, (96 + 16 * n, 80), quality=70 + n))
     first = (folder / "2026/photo-0.jpg").read_bytes()
     (folder / "2026/copy of photo-0.jpg").write_bytes(first)
+    for quality in (90, 60):
+        (folder / f"2026/again-{quality}.jpg").write_bytes(pictures.jpeg(seed * 100 + 60, quality=quality))
     (folder / "cut.jpg").write_bytes(pictures.cut(first))
     (folder / "grey.jpg").write_bytes(pictures.jpeg(seed * 100 + 50, (64, 64), grey=True))
     (folder / "drawing.png").write_bytes(pictures.png(seed, (80, 60)))
