@@ -123,6 +123,7 @@ class AgentClient:
                 endpoint.address, credentials, [*options, ("grpc.ssl_target_name_override", name)]
             )
         self._admin = admin_pb2_grpc.AdminStub(self._channel)
+        self._groups = admin_pb2_grpc.GroupsStub(self._channel)
         self._restore = restore_pb2_grpc.RestoreStub(self._channel)
 
     def __enter__(self) -> Self:
@@ -216,7 +217,7 @@ class AgentClient:
         )
         while True:
             with self._errors():
-                reply = self._admin.ListGroups(asked, timeout=_GROUPS_S)
+                reply = self._groups.ListGroups(asked, timeout=_GROUPS_S)
             for group in reply.groups:
                 yield _group(group, group.told)
             if not reply.next_page_token or reply.next_page_token == asked.page_token:
@@ -230,22 +231,22 @@ class AgentClient:
             asked.number = which
         else:
             asked.picture.CopyFrom(_name(which))
-        return self._whole(lambda: self._admin.ShowGroup(asked, timeout=_GROUPS_S))
+        return self._whole(lambda: self._groups.ShowGroup(asked, timeout=_GROUPS_S))
 
     def pin(self, picture: PictureName) -> dict[str, Any]:
         """Makes a picture stand for its group, which is the answer. Errors: as `group`."""
         request = admin_pb2.PictureRequest(picture=_name(picture))
-        return self._whole(lambda: self._admin.PinPicture(request, timeout=_GROUPS_S))
+        return self._whole(lambda: self._groups.PinPicture(request, timeout=_GROUPS_S))
 
     def split(self, picture: PictureName) -> dict[str, Any]:
         """Takes a picture out of its group; its own new one is the answer. Errors: as `group`."""
         request = admin_pb2.PictureRequest(picture=_name(picture))
-        return self._whole(lambda: self._admin.SplitPicture(request, timeout=_GROUPS_S))
+        return self._whole(lambda: self._groups.SplitPicture(request, timeout=_GROUPS_S))
 
     def confirm(self, number: int) -> dict[str, Any]:
         """Says that the pictures of a group belong together. Errors: as `group`."""
         request = admin_pb2.ConfirmGroupRequest(number=number)
-        return self._whole(lambda: self._admin.ConfirmGroup(request, timeout=_GROUPS_S))
+        return self._whole(lambda: self._groups.ConfirmGroup(request, timeout=_GROUPS_S))
 
     def _whole(self, ask: Callable[[], admin_pb2.GroupReply]) -> dict[str, Any]:
         """A group with the pictures of all its pages."""
@@ -255,7 +256,7 @@ class AgentClient:
             while reply.next_page_token not in {"", token}:
                 token = reply.next_page_token
                 asked = admin_pb2.ShowGroupRequest(number=reply.group.number, page_token=token)
-                reply = self._admin.ShowGroup(asked, timeout=_GROUPS_S)
+                reply = self._groups.ShowGroup(asked, timeout=_GROUPS_S)
                 told += reply.group.told
         return _group(reply.group, told)
 

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 import grpc
 import grpc.aio
 
+from common.clock import Clock
 from common.metrics import FALLBACKS, WATCH_OVERFLOWS, snapshot
 from common.paths import RelPath
 from common.pb import admin_pb2 as pb
-from common.pb.admin_pb2_grpc import add_AdminServicer_to_server
+from common.pb.admin_pb2_grpc import AdminServicer, add_AdminServicer_to_server
 from source_agent.deliverer import Deliverer
 from source_agent.deliveries import RootKey
-from source_agent.groups_admin import GroupsAdmin
+from source_agent.groups import Groups
 from source_agent.journal import Journal
 from source_agent.link import SOFTWARE
 from source_agent.observer import Observer
@@ -26,14 +27,16 @@ SERVICE_NAME = pb.DESCRIPTOR.services_by_name["Admin"].full_name
 
 
 @dataclass(slots=True)
-class SourceAdmin(GroupsAdmin):
-    """Status of a source, and its groups; verifying is the destination's."""
+class SourceAdmin(AdminServicer):
+    """Status of a source; verifying is the destination's."""
 
     agent: str
     journal: Journal
+    groups: Groups
     observer: Observer
     deliverer: Deliverer
     tally: Tally
+    clock: Clock
     started_s: float
 
     def serve_on(self, server: grpc.aio.Server) -> None:

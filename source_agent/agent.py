@@ -27,12 +27,14 @@ from common.logs import get
 from common.metrics import FALLBACKS, snapshot
 from common.wire.transport import SERVER_OPTIONS
 from common.workers import Workers
+from source_agent import groups_admin
 from source_agent.admin import SERVICE_NAME, SourceAdmin
 from source_agent.config import SourceConfig
 from source_agent.deliverer import Deliverer
 from source_agent.gallery import Gallery
 from source_agent.group_views import GroupViews
 from source_agent.groups import Groups
+from source_agent.groups_admin import GroupsAdmin
 from source_agent.intake import Intake
 from source_agent.journal import Journal
 from source_agent.observer import Observer
@@ -184,23 +186,23 @@ class Source:
 
     async def _admin_server(self) -> grpc.aio.Server:
         server = grpc.aio.server(options=SERVER_OPTIONS)
-        servicer = SourceAdmin(
-            groups=self.recogniser.groups,
-            views=GroupViews(self.journal, self.roots),
-            clock=self.clock,
-            heard=self.deliverer.tools.wake.set,
+        groups = self.recogniser.groups
+        SourceAdmin(
             agent=self.config.agent.name,
             journal=self.journal,
+            groups=groups,
             observer=self.observer,
             deliverer=self.deliverer,
             tally=self.tally,
+            clock=self.clock,
             started_s=self.started_s,
-        )
-        servicer.serve_on(server)
+        ).serve_on(server)
+        views = GroupViews(self.journal, self.roots)
+        GroupsAdmin(groups, views, self.clock, heard=self.deliverer.tools.wake.set).serve_on(server)
         answers = health.aio.HealthServicer()
         await answers.set("", health_pb2.HealthCheckResponse.SERVING)
         health_pb2_grpc.add_HealthServicer_to_server(answers, server)
-        names = (SERVICE_NAME, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        names = (SERVICE_NAME, groups_admin.SERVICE_NAME, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, server)
         adminsocket.bind(server, self.config.admin.socket)
         await server.start()

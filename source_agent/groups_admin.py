@@ -15,7 +15,7 @@ from common.clock import Clock
 from common.errors import ContentError, SmarterError
 from common.ids import Digest, digest_from
 from common.pb import admin_pb2 as pb
-from common.pb.admin_pb2_grpc import AdminServicer
+from common.pb.admin_pb2_grpc import GroupsServicer, add_GroupsServicer_to_server
 from common.similarity.places import Bond
 from common.similarity.registration import Relation
 from common.wire.status import MAX_WORDS, code_of
@@ -24,6 +24,7 @@ from source_agent.groups import Groups
 from source_agent.rules import Rules
 from source_agent.selection import GroupId
 
+SERVICE_NAME = pb.DESCRIPTOR.services_by_name["Groups"].full_name
 PAGE = 50
 MOST_ON_PAGE = 500
 CANDIDATES = 5
@@ -41,14 +42,18 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 
 @dataclass(slots=True)
-class GroupsAdmin(AdminServicer):
-    """The groups' part of the Admin service."""
+class GroupsAdmin(GroupsServicer):
+    """The Groups service."""
 
     groups: Groups
     views: GroupViews
     clock: Clock
     heard: Callable[[], None]
     """Called when the user's word may have made deliveries ready."""
+
+    def serve_on(self, server: grpc.aio.Server) -> None:
+        """Answers on a server that has not started."""
+        add_GroupsServicer_to_server(self, server)
 
     async def ListGroups(self, request: pb.ListGroupsRequest, context: Context) -> pb.ListGroupsReply:  # noqa: N802 - the service's name
         """A page of the groups."""
