@@ -23,6 +23,8 @@ from source_agent.states import State
 
 MOST_PATHS = 50
 """Paths that are told of one picture."""
+MOST_SHOWN = 200
+"""Characters of a name that nothing has."""
 _RICHEST = "n_features DESC, pixels DESC, n_metadata DESC, n_bytes DESC, digest"
 _MAX_NUMBER = (1 << 63) - 1
 
@@ -157,10 +159,10 @@ class GroupViews:
         with self._journal.reading() as db:
             meant = self._stood(db, self._below_roots(file)) or self._stood(db, self._spelled(path))
         if not meant:
-            raise ContentError("unknown", f"{paths.show(path)}: nothing that this source has seen is called so")
+            raise ContentError("unknown", f"{_short(path)}: nothing that this source has seen is called so")
         if len({digest for _, digest in meant}) > 1:
             names = ", ".join(str(one) for one, _ in meant)
-            raise ValueError(f"{paths.show(path)} means several: {names}; name one as POLICY/ROOT/PATH")
+            raise ValueError(f"{_short(path)} means several: {names}; name one as POLICY/ROOT/PATH")
         one, digest = meant[0]
         if digest is None:
             raise ContentError("unknown", f"{one}: is no file")
@@ -244,6 +246,11 @@ class GroupViews:
 
     def _named(self, versions: Iterable[Row]) -> Iterator[FilePath]:
         return (FilePath(self._keys[row["root"]], RelPath(row["path"])) for row in versions if row["root"] in self._keys)
+
+
+def _short(path: bytes) -> str:
+    text = paths.show(path)
+    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}..."
 
 
 def _versions(db: Connection, digest: Digest) -> list[Row]:
