@@ -7,9 +7,11 @@ The order is: `hint`, features of `wanted`, `take_up`, `place`, features of `pos
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from common.ids import Digest
 from common.similarity.grouping import Grouping
+from common.similarity.places import Place
 from common.similarity.registration import Relation
 from source_agent.gallery import Gallery
 from source_agent.groups import Groups, Placing
@@ -45,7 +47,7 @@ class Round:
             for group in self._groups.around(alike):
                 if group.id not in self._before:
                     self._before[group.id] = group
-                    self._grouping.restore(group.places, group.representative)
+                    self._grouping.restore(map(self._as_kept, group.places), group.representative)
             yield
 
     def place(self) -> Iterator[None]:
@@ -77,6 +79,10 @@ class Round:
     def finish(self) -> Iterator[Digest]:
         """Puts right what arrived in an unlucky order."""
         return self._grouping.finish()
+
+    def _as_kept(self, place: Place) -> Place:
+        """A place as far as what was seen of the picture is still there: its file may be gone since, and the features lost."""
+        return replace(place, has_features=place.has_features and self._gallery.has(place.picture.digest, "see"))
 
     def placing(self, *, now_ns: int, review_ns: Mapping[Digest, int]) -> Placing:
         """What is to be journalled."""

@@ -65,9 +65,9 @@ class Grouping:
         known = list(places)
         inside = {place.picture.digest for place in known}
         for place in known:
-            # What it was recognised as may have left the group since, by the user's word.
-            lost = place.witness is not None and place.witness not in inside
-            digest = self._keep(replace(place, witness=representative) if lost else place).picture.digest
+            # What it was recognised as may have left the group since, by the user's word; its own features may be lost.
+            is_loose = not place.has_features and place.witness not in inside and place.picture.digest != representative
+            digest = self._keep(replace(place, witness=representative) if is_loose else place).picture.digest
             group.pictures.add(digest)
             self._sets[digest] = group
             if place.base is not None and place.likeness is not None:
@@ -87,7 +87,9 @@ class Grouping:
         return None
 
     def place(self, picture: Picture) -> Place:
-        """Places a picture that has features by relating it to those that look like it."""
+        """Places a picture by relating it to those that look like it; one without features stands alone."""
+        if not picture.rank.n_features:
+            return self._found(Place(picture))
         near, scenes = self._related(picture.digest)
         if not near:
             base = _best(scenes)

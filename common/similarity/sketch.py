@@ -5,9 +5,11 @@
              64ths of a turn, 6 bits each
     vectors  u8[n][8], the first 16 numbers of each vector in 4 bits: (nearest multiple of 12, from -7 to 7) + 8, low half first
 
-Many coarse points find more than few exact ones: what makes a picture sure is how many points agree on one transform. Of the
-originals of transformed pictures 98.6 % were recognised by 205 coarse points, 96.3 % by the 59 exact ones of equal size, 98.6 %
-by 200 exact ones. What the later numbers of a vector say is lost, and is read back as nought.
+Many coarse points find more than few exact ones, for what makes a picture sure is how many points agree on one transform. Of 751
+transformed pictures that had no part in the choice, 97.3 % were recognised by 205 coarse points, 95.6 % by the 59 exact ones of
+equal size, 97.6 % by 200 exact ones. In 100,000 pairs of strangers at most 5 points agreed; of 146 pairs of shots of one
+scene 44 % reach `MIN_INLIERS`, since no thumbnail travels that could tell them apart. What the later numbers of a vector say
+is lost and read back as nought.
 
 Paper: [S §III-B], where a representative's features travel in full.
 """

@@ -77,7 +77,7 @@ def corrupt_in_flight() -> None:
     async def spoil(self: UploadStream, frame: Frame) -> None:
         nonlocal n_spoiled
         match frame:
-            case Begin() if frame.coded_bytes and n_spoiled < SPOILED_UPLOADS:
+            case Begin() if frame.coding != "raw" and n_spoiled < SPOILED_UPLOADS:
                 spoiling[self] = blake3()
                 n_spoiled += 1
             case Data(offset, content) if self in spoiling:

@@ -139,6 +139,23 @@ def test_what_was_seen_is_made_again_where_it_is_lost(tmp_path: Path, lost: tupl
     recognising(tmp_path, after)
 
 
+def test_a_picture_that_is_gone_with_all_that_was_seen_of_it_stops_nobody(tmp_path: Path) -> None:
+    """It stays what it was to the journal; what comes then finds those of its group that can still be seen."""
+
+    async def before(at: Recognising) -> None:
+        await at.land(**{"original.jpg": ORIGINAL, "cut.jpg": CUT, "small.jpg": SMALL})
+
+    async def after(at: Recognising) -> None:
+        await at.land(**{"mirrored.jpg": MIRRORED})
+        assert any({"small.jpg", "mirrored.jpg"} <= found for found in at.sets())
+        assert at.groups.group_of(digest_of(ORIGINAL)) is not None
+
+    recognising(tmp_path, before)
+    (tmp_path / "looks.sqlite").unlink()
+    (tmp_path / "library/original.jpg").unlink()
+    recognising(tmp_path, after)
+
+
 def test_pictures_that_were_delivered_before_any_were_compared_are_found_too(tmp_path: Path) -> None:
     """A journal of an earlier program knows pictures without groups: new ones still find them."""
 

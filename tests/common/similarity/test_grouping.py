@@ -145,6 +145,54 @@ def test_a_richer_picture_is_not_settled_without_its_features() -> None:
     assert grouping.representative(richer.digest) == richer.digest
 
 
+def test_a_picture_whose_features_cannot_be_had_stands_alone() -> None:
+    """Nothing is asked of eyes that never saw it."""
+    eyes = StripEyes()
+    blank = Strip("sea", shot=2, n_features=0)
+    grouping = grouped([WHOLE, blank], eyes=eyes)
+    assert sets(grouping) == {together(WHOLE), together(blank)}
+    assert not grouping[blank.digest].has_features
+    assert eyes.n_compared == 0
+
+
+def test_groups_that_are_taken_up_again_go_on_as_if_they_had_never_been_left() -> None:
+    """Placed in two rounds, the second with what the first one left: the groups are those of one round."""
+    strips = [
+        WHOLE,
+        LEFT,
+        OTHER_SHOT,
+        RIGHT,
+        Strip("hill"),
+        Strip("sea", low=10, high=90, look=3),
+        Strip("sea", look=3, pixels=5),
+    ]
+    eyes = StripEyes()
+    first = grouped(strips[:4], eyes=eyes)
+    second = Grouping(eyes)
+    for group in first.groups():
+        places = [first[group.representative], *group.members]
+        second.restore(sorted(places, key=lambda place: first.placed_at(place.picture.digest)), group.representative)
+    for strip in strips[4:]:
+        picture = eyes.show(strip)
+        if second.settle_early(picture) is None:
+            second.place(picture)
+    list(second.finish())
+    assert sets(second) == sets(grouped(strips))
+    assert {group.representative for group in second.groups()} == {group.representative for group in grouped(strips).groups()}
+
+
+def test_what_a_picture_was_recognised_as_may_have_left_the_group() -> None:
+    """By the user's word: the picture stays with what stands for the group."""
+    eyes = StripEyes()
+    first = grouped([WHOLE, Strip("sea", look=3, low=1), Strip("sea", look=3, low=1, pixels=5)], eyes=eyes)
+    (group,) = first.groups()
+    early = next(member for member in group.members if not member.has_features)
+    second = Grouping(eyes)
+    second.restore([first[group.representative], early], group.representative)
+    list(second.finish())
+    assert sets(second) == {frozenset({group.representative, early.picture.digest})}
+
+
 def test_a_closer_look_joins_what_one_moment_made() -> None:
     """A small crop of a large original keeps its EXIF and has no features in common with it."""
     eyes = StripEyes()
