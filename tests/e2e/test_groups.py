@@ -121,7 +121,12 @@ def test_the_user_sees_the_groups() -> None:
         assert crop["base"]["path"]["path"] == "trip/original.jpg"
         assert crop["inliers"] >= 8
         assert len(crop["base"]["transform"]) == 6
-        spelled = ["trip/crop.jpg", "library/trip/crop.jpg", "photos/library/trip/crop.jpg", f"{at.library}/trip/../trip/crop.jpg"]
+        spelled = [
+            "trip/crop.jpg",
+            "library/trip/crop.jpg",
+            "photos/library/trip/crop.jpg",
+            f"{at.library}/trip/../trip/crop.jpg",
+        ]
         for name in [*spelled, str(at.library / "trip/small.jpg"), crop["digest"]]:
             assert ask(at, "show", name) == shown
 
