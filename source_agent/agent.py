@@ -1,7 +1,8 @@
 """The composition root of the source: the one place that builds its parts and says in which order they live.
 
-    run   the daemon: watch, rescan, intake and delivery side by side until it is told to stop
-    once  one scan: everything that differs is taken in and delivered, then it ends
+    run      the daemon: watch, rescan, intake and delivery side by side until it is told to stop
+    once     one scan: everything that differs is taken in and delivered, then it ends
+    reindex  what was seen of the pictures is made again, then it ends
 
 Start-up after a crash: the lock is free, stray pins and coded files go, and the rescan finds what was missed (recovery
 needs no more than that, since no state on disk means "busy").
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,7 +32,7 @@ from source_agent import groups_admin
 from source_agent.admin import SERVICE_NAME, SourceAdmin
 from source_agent.config import SourceConfig
 from source_agent.deliverer import Deliverer
-from source_agent.gallery import Gallery
+from source_agent.gallery import Gallery, discard
 from source_agent.group_views import GroupViews
 from source_agent.groups import Groups
 from source_agent.groups_admin import GroupsAdmin
@@ -78,6 +79,16 @@ class Summary:
     def is_partial(self) -> bool:
         """Whether some file is not at the destination as it is here."""
         return bool(self.unreadable or self.refused)
+
+
+@dataclass(slots=True)
+class Reindexed:
+    """What `reindex` did."""
+
+    pictures: int
+    lost: int
+    """Those that no file has any more: nothing that comes is compared with them."""
+    seconds: float
 
 
 @dataclass(slots=True)
@@ -146,6 +157,12 @@ class Source:
             await _end(*tasks)
         return self._summary()
 
+    async def reindex(self, *, progress: Callable[[int, int], None]) -> Reindexed:
+        """Looks again at every picture that was placed and is not known any more; tells `progress` how far it is."""
+        lost = await self.recogniser.take_up(progress=progress)
+        pictures = self.recogniser.groups.counts()["pictures"]
+        return Reindexed(pictures, lost, round(self.clock.monotonic_s() - self.started_s, 3))
+
     async def _lose_patience(self) -> None:
         """Errors: TransientError once nothing has gone forward for the configured time, with the reason as last heard."""
         while True:
@@ -210,8 +227,8 @@ class Source:
 
 
 @contextlib.asynccontextmanager
-async def assembled(config: SourceConfig, *, clock: Clock | None = None) -> AsyncIterator[Source]:
-    """A source agent for the length of the block, alone on its state directory.
+async def assembled(config: SourceConfig, *, clock: Clock | None = None, keeps_looks: bool = True) -> AsyncIterator[Source]:
+    """A source agent for the length of the block, alone on its state directory; unless it `keeps_looks`, it has seen nothing.
 
     Errors: StateInUse, SchemaTooNew, DatabaseError; ConfigError where the certificate is not this agent's.
     """
@@ -238,6 +255,8 @@ async def assembled(config: SourceConfig, *, clock: Clock | None = None) -> Asyn
         intake = Intake(roots, journal, pins=pins, clock=clock, threads=config.limits.workers)
         ends.callback(intake.close)
         groups = Groups(journal)
+        if not keeps_looks:
+            discard(config.agent.state)
         gallery = Gallery(config.agent.state)
         ends.callback(gallery.close)
         tally = Tally(clock)

@@ -221,3 +221,40 @@ def test_a_review_ends_by_itself(how: str) -> None:
         else:
             at.once()
         assert differences(at.library, at.restore()) == []
+
+
+def test_what_was_seen_is_made_again_from_the_pictures_that_stand() -> None:
+    """An index that is lost or spoilt costs a command; groups and the user's word stay, and what comes then finds them."""
+    with sites() as at:
+        write_trip(at.library / "trip", 1)
+        (at.library / "alone.jpg").write_bytes(encoded(scene(3)))
+        at.dest()
+        at.once()
+        (at.library / "alone.jpg").unlink()
+        at.once()
+        reindex = ("reindex", "--config", str(at.folder / f"{SOURCE}.yaml"))
+
+        running = at.source()
+        until(at.source_status, "the daemon answers")
+        refused = at.start("smarter-source", *reindex).wait()
+        assert (refused.code, "in use by process" in refused.stderr) == (1, True)
+        before = ask(at, "pin", "trip/crop.jpg")
+        running.stop()
+
+        state = at.journal.parent
+        (state / "looks.sqlite").write_bytes(b"not a database")
+        done = at.start("smarter-source", *reindex, "--json").wait()
+        assert done.code == 0, done.stderr
+        assert (done.json["pictures"], done.json["lost"]) == (4, 1)
+        assert done.json["seconds"] > 0
+        assert "4 of 4 pictures looked at" in done.stderr
+        assert "4 pictures, 1 of them lost" in at.start("smarter-source", *reindex).wait().stdout
+
+        shot = scene(1, (960, 720))
+        (at.library / "trip/tiny.jpg").write_bytes(encoded(shot.resize((320, 240))))
+        at.once()
+        at.source()
+        until(lambda: is_settled(at), "the daemon has looked")
+        after = ask(at, "show", "trip/tiny.jpg")
+        assert (after["group"], after["pictures"], after["pinned"]) == (before["group"], 4, True)
+        assert names(after["representative"]) == ["trip/crop.jpg"]
