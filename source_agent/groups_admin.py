@@ -19,6 +19,7 @@ from common.pb.admin_pb2_grpc import GroupsServicer, add_GroupsServicer_to_serve
 from common.similarity.places import Bond
 from common.similarity.registration import Relation
 from common.wire.status import MAX_WORDS, code_of
+from source_agent.config import glob_pattern
 from source_agent.group_views import FilePath, GroupView, GroupViews, PictureView, Wanted
 from source_agent.groups import Groups
 from source_agent.rules import Rules
@@ -90,7 +91,7 @@ class GroupsAdmin(GroupsServicer):
     def _list(self, request: pb.ListGroupsRequest) -> pb.ListGroupsReply:
         if len(request.glob) > MAX_GLOB_CHARS:
             raise ValueError(f"a glob of {len(request.glob)} characters: at most {MAX_GLOB_CHARS} are taken")
-        rules = Rules(include=(request.glob,)) if request.glob else None
+        rules = Rules(include=(glob_pattern(request.glob),)) if request.glob else None
         wanted = Wanted(
             in_review=request.in_review,
             singles=request.singles,
@@ -204,15 +205,18 @@ def _after(token: str) -> tuple[int, GroupId] | None:
     if not token:
         return None
     n, _, number = token.partition(":")
-    return _offset(n), _offset(number)
+    return _number(n), _number(number)
 
 
 def _offset(token: str) -> int:
-    if not token:
-        return 0
-    if not (token.isascii() and token.isdigit() and len(token) <= MAX_TOKEN_DIGITS):
-        raise ValueError(f"{token[:40]!r} is no page token of this agent")
-    return int(token)
+    """What a page token of a group stands for. Errors: ValueError."""
+    return _number(token) if token else 0
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= MAX_TOKEN_DIGITS):
+        raise ValueError(f"{text[:40]!r} is no page token of this agent")
+    return int(text)
 
 
 def _picture(view: PictureView) -> pb.Picture:
