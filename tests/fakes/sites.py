@@ -34,6 +34,7 @@ from common.clock import monotonic_s
 from common.errors import SmarterError
 from common.model import Entry, Selection
 from common.tls import PeerRole
+from source_agent.states import UNDELIVERED
 from tests.fakes.compare import look_at
 from tests.fakes.crashing import MARKER
 
@@ -317,7 +318,7 @@ class Sites:
             and status["connected"]
             and status["last_rescan"]
             and not status["dirty"]
-            and not status["versions_by_state"].get("queued", 0)
+            and not any(status["versions_by_state"].get(state, 0) for state in UNDELIVERED)
         )
 
     # the end
