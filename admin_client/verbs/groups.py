@@ -226,14 +226,16 @@ def _notes(group: dict[str, Any]) -> str:
 
 def _hangs(picture: dict[str, Any]) -> str:
     base = picture["base"]
-    on = f" of {_place_text(base['path'])}" if base is not None and base["path"] is not None else ""
+    to = "of" if picture["relation"] == "scene" else "to"
+    on = f" {to} {_place_text(base['path'])}" if base is not None and base["path"] is not None else ""
     seen = "" if picture["sd"] is None else f"  (similarity {picture['sd']:.2f}, {picture['inliers']} points agree)"
     group = f" [group {picture['group']}]" if picture["relation"] == "scene" else ""
     return f"{picture['relation']}{on}{seen}{group}"
 
 
 def _facts(picture: dict[str, Any]) -> str:
-    return f"{picture['pixels'] / _MEGA:>6.1f} MP {size_text(picture['bytes']):>10} {picture['features']:>5} features"
+    seen = f"{picture['features']} features" if picture["features"] else "at a glance"
+    return f"{picture['pixels'] / _MEGA:>6.1f} MP {size_text(picture['bytes']):>10} {seen:>13}"
 
 
 def _path_text(picture: dict[str, Any] | None) -> str:
@@ -241,7 +243,8 @@ def _path_text(picture: dict[str, Any] | None) -> str:
     if picture is None:
         return ""
     first, *rest = _path_texts(picture) or [picture["digest"]]
-    return first + (f"  (and {picture['n_paths'] - 1} exact copies)" if rest else "")
+    copies = "1 exact copy" if picture["n_paths"] == 1 + 1 else f"{picture['n_paths'] - 1} exact copies"
+    return first + (f"  (and {copies})" if rest else "")
 
 
 def _path_texts(picture: dict[str, Any]) -> list[str]:
