@@ -312,12 +312,15 @@ def _group(group: admin_pb2.Group, told: Iterable[admin_pb2.Picture]) -> dict[st
 
 
 def _picture(picture: admin_pb2.Picture, *, number: int) -> dict[str, Any]:
-    stands = picture.is_representative and picture.number == number
-    compared = picture.base.comparison if picture.HasField("base") and picture.base.HasField("comparison") else None
+    is_inside = picture.number == number
+    stands = picture.is_representative and is_inside
+    # One that grouping would have stand for the group may hang on another group's scene: here it is a member.
+    base = picture.base if picture.HasField("base") and not (is_inside and picture.relation == "scene") else None
+    compared = base.comparison if base is not None and base.HasField("comparison") else None
     return {
         "digest": picture.digest.hex(),
         "group": picture.number,
-        "relation": None if stands else picture.relation or "near",
+        "relation": None if stands else "near" if is_inside else "scene",
         "role": picture.role,
         "state": picture.state,
         "bytes": picture.bytes,
@@ -328,7 +331,7 @@ def _picture(picture: admin_pb2.Picture, *, number: int) -> dict[str, Any]:
         "last_path": _path(picture.last_path) if picture.HasField("last_path") else None,
         "sd": compared.sd if compared else None,
         "inliers": compared.inliers if compared else None,
-        "base": None if not picture.HasField("base") else _base(picture.base),
+        "base": None if base is None else _base(base),
         "matches": [
             {"digest": match.digest.hex(), "bytes": match.bytes, "sd": match.sd, "inliers": match.inliers}
             for match in picture.matches

@@ -67,6 +67,8 @@ class Summary:
     representatives: int = 0
     members: int = 0
     exact_duplicates: int = 0
+    in_review: int = 0
+    """Groups that hold something back, for they wait for the user's word."""
     unreadable: list[str] = field(default_factory=list)
     refused: list[dict[str, str]] = field(default_factory=list)
     skipped: list[dict[str, str]] = field(default_factory=list)
@@ -191,6 +193,7 @@ class Source:
             representatives=tally.representatives,
             members=tally.members,
             exact_duplicates=tally.exact_duplicates,
+            in_review=self.recogniser.groups.counts()["in_review"],
             unreadable=[
                 *(f"{by_key[root].show(path)}: {reason}" for root, path, reason in self.journal.unreadable() if root in by_key),
                 *self.observer.unavailable.values(),

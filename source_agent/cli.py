@@ -133,6 +133,8 @@ def _sentences(summary: Summary) -> str:
         f"{summary.representatives} representatives and {summary.members} members whole",
         f"{summary.exact_duplicates} exact duplicates for nothing, {summary.seconds} s",
     ]
+    if summary.in_review:
+        lines.append(f"{summary.in_review} groups wait for your word: smarter groups list --review")
     lines += [f"unreadable: {text}" for text in summary.unreadable]
     lines += [f"refused: {r['root']}/{r['path']}: {r['reason']}" for r in summary.refused]
     lines += [f"skipped: {s['path']} ({s['kind']})" for s in summary.skipped]

@@ -214,7 +214,7 @@ def test_a_review_ends_by_itself(how: str) -> None:
         at.dest()
         arguments = ("once", "--config", str(at.folder / f"{SOURCE}.yaml"), "--json")
         first = at.start("smarter-source", *arguments).wait()
-        assert first.code == 0, first.stderr
+        assert (first.code, first.json["in_review"]) == (0, 1), first.stderr
         assert [e["path"] for e in at.ls() if e["kind"] == "file"] == []
         if how == "time":
             until(lambda: at.start("smarter-source", *arguments).wait().json["versions"], "the review is over")
