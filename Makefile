@@ -24,7 +24,7 @@ soak: $(VENV)/tested
 
 # Figures, printed as ratios in one run. PHOTOS=DIR measures your own pictures.
 bench: $(VENV)/tested
-	$(BIN)/python -m tests.bench $(BENCH_FLAGS)
+	$(BIN)/python -m tests.bench $(if $(PHOTOS),--photos "$(PHOTOS)") $(BENCH_FLAGS)
 
 format: $(VENV)/checked
 	$(BIN)/ruff format .

@@ -6,6 +6,8 @@ Query. The keys of a picture's vectors and of its mirror image's, with the neigh
 looked up. A vector votes once for each picture that it meets, the less the fuller the bucket; a bucket beyond the cap says
 nothing. Of plain and mirrored votes the better count.
 
+A process holds little of it: what no `flush` has written yet, and of the segments what a look-up has just touched (`segment`).
+
 The folder holds segments and `index`, which names them and their dead pictures. Order of writes: segment durable, then
 `index`, then what was merged is removed; so a crash leaves the index before or after, and files that nobody names, which
 `open` removes. Pictures inserted since the last `flush` are lost then: the index is derived, and whoever keeps the features
@@ -42,7 +44,7 @@ _MERGE_RATIO = 3
 """A segment takes in its elder while that is not more than so many times longer: each picture is rewritten log4(n) times."""
 _SHORTLIST = 8
 """Pictures ranked for each one asked for, before scenes are told apart."""
-_VERSION = 1
+_VERSION = 2
 
 
 class LshIndex:
@@ -57,7 +59,7 @@ class LshIndex:
         self._sealed: dict[str, Segment] = {}
         """By file name, eldest first."""
         self._fresh = Fresh(FAMILY.tables, capacity=FRESH_PICTURES)
-        self._where: dict[Digest, tuple[Part, int]] = {}
+        self._fresh_slots: dict[Digest, int] = {}
         self._n_written = 0
         """Segments ever written, for their names."""
         self._is_clean = True
@@ -69,31 +71,32 @@ class LshIndex:
                 remove(path)
 
     def __len__(self) -> int:
-        return len(self._where)
+        return sum(len(part) - int(part.dead.sum()) for part in self._parts)
 
     def __contains__(self, picture: Digest) -> bool:
-        return picture in self._where
+        return self._place(picture) is not None
 
     def __iter__(self) -> Iterator[Digest]:
-        return iter(self._where)
+        for part in self._parts:
+            yield from (part.digest(slot) for slot in np.flatnonzero(~part.dead[: len(part)]).tolist())
 
     def insert(self, picture: Digest, features: Features) -> None:
         """As `FeatureIndex`; on disk after the next `flush`, or when enough pictures have come."""
-        if picture in self._where:
+        if picture in self:
             return
-        self._where[picture] = (
-            self._fresh,
-            self._fresh.insert(picture, short(FAMILY.keys(strongest(features, N_INDEXED).vectors))),
-        )
+        keys = short(FAMILY.keys(strongest(features, N_INDEXED).vectors))
+        self._fresh_slots[picture] = self._fresh.insert(picture, keys)
         self._is_clean = False
         if len(self._fresh) == FRESH_PICTURES:
             self.flush()
 
     def remove(self, picture: Digest) -> None:
         """As `FeatureIndex`; on disk after the next `flush`."""
-        if picture in self._where:
-            part, slot = self._where.pop(picture)
+        place = self._place(picture)
+        if place is not None:
+            part, slot = place
             part.dead[slot] = True
+            self._fresh_slots.pop(picture, None)
             self._is_clean = False
 
     def query(self, features: Features, k: int, *, scene_of: SceneOf | None = None) -> list[Match]:
@@ -101,8 +104,7 @@ class LshIndex:
 
         Cost:    2 * 200 * L * (1 + N_PROBES) look-ups in each part, of which there are some log(pictures), and their buckets.
         """
-        every: tuple[Part, ...] = (*self._sealed.values(), self._fresh)
-        parts = [part for part in every if len(part)]
+        parts = [part for part in self._parts if len(part)]
         if not parts or not len(features):
             return []
         question = Question.of(strongest(features, N_INDEXED), FAMILY, n_probes=N_PROBES)
@@ -124,7 +126,8 @@ class LshIndex:
             segment.write(self._folder / name, parts, n_tables=FAMILY.tables)
             self._sealed = {kept: part for kept, part in self._sealed.items() if kept not in merged}
             self._fresh = Fresh(FAMILY.tables, capacity=FRESH_PICTURES)
-            self._take(name)
+            self._fresh_slots.clear()
+            self._sealed[name] = segment.opened(self._folder / name)
         manifest = {"version": _VERSION, "family": repr(FAMILY), "n_written": self._n_written}
         parts_of = {name: np.flatnonzero(part.dead).tolist() for name, part in self._sealed.items()}
         body = json.dumps({**manifest, "dead_by_segment": parts_of}).encode()
@@ -138,6 +141,10 @@ class LshIndex:
     def _manifest(self) -> Path:
         return self._folder / "index"
 
+    @property
+    def _parts(self) -> tuple[Part, ...]:
+        return *self._sealed.values(), self._fresh
+
     def _elders(self) -> list[str]:
         """The segments that the next one takes in: the youngest ones, as long as none is much longer than all after it."""
         chosen: list[str] = []
@@ -149,11 +156,12 @@ class LshIndex:
             n_pictures += len(part)
         return chosen
 
-    def _take(self, name: str) -> None:
-        """Opens a segment and knows its pictures."""
-        part = self._sealed[name] = segment.opened(self._folder / name)
-        for slot in range(len(part)):
-            self._where[part.digest(slot)] = part, slot
+    def _place(self, picture: Digest) -> tuple[Part, int] | None:
+        """Where a picture is that was not removed."""
+        if picture in self._fresh_slots:
+            return self._fresh, self._fresh_slots[picture]
+        places = ((part, part.slot(picture)) for part in self._sealed.values())
+        return next(((part, slot) for part, slot in places if slot is not None), None)
 
     def _read(self) -> None:
         """Opens what the manifest names."""
@@ -166,10 +174,7 @@ class LshIndex:
         self._n_written = manifest["n_written"]
         for name, dead in manifest["dead_by_segment"].items():
             try:
-                self._take(name)
+                part = self._sealed[name] = segment.opened(self._folder / name)
             except FileNotFoundError as error:
                 raise IntegrityError(f"{self._folder / name} is missing") from error
-            part = self._sealed[name]
-            for slot in dead:
-                part.dead[slot] = True
-                del self._where[part.digest(slot)]
+            part.dead[dead] = True

@@ -1,7 +1,7 @@
 """A sealed part of the feature index: one file, written once, searched where it lies.
 
     magic, counts   64 bytes
-    digests         32 bytes for each picture; its place is its slot
+    digests         32 bytes for each picture, ascending; its place is its slot
     sizes           u16 for each picture: how many vectors it has
     starts          for each table u32 for each value of a key's first bits, and one more: where those postings start
     postings        for each table u32 for each vector: the rest of its key, at most 16 bits, above its slot; ascending
@@ -9,13 +9,17 @@
 All little endian. The numbers in the head must give the file's size; what else a disk may do to it can only lead to wrong
 candidates, which registration sends away. A crash leaves a temporary file that nobody names.
 
-A range of postings with equal first bits is some four to eight long, so a look-up reads two places of the file: at 100,000
-pictures that is seven times as fast as a binary search.
+A range of postings with equal first bits is some sixteen to thirty long, so a look-up reads two places of the file: at
+100,000 pictures that is several times as fast as a binary search.
+
+What a look-up has read is unmapped again where a table is long: the pages stay in the system's cache as long as there is
+room, but the process holds no more of them than one table's look-ups touch, whatever the number of pictures.
 """
 
 from __future__ import annotations
 
 import itertools
+import mmap
 import os
 import struct
 from collections.abc import Iterator, Sequence
@@ -36,10 +40,14 @@ MAX_PICTURES = 1 << 16
 _KEY_BITS = 32
 _SLOT_BITS = 16
 _SLOT_MASK = np.uint32((1 << _SLOT_BITS) - 1)
-_MAGIC = b"smarter lsh 1\n\0\0"
+_MAGIC = b"smarter lsh 2\n\0\0"
 _HEAD = struct.Struct("<16sIIQ32x")
 _KEY_RANGE = 1 << 28
 """Keys are merged so many values at a time, so that merging needs little memory."""
+_POSTINGS_PER_START = 16
+"""At least, in a segment of more than a million: more need more time for a look-up, fewer need more bytes for the starts."""
+_KEPT_TABLE_BYTES = 1 << 22
+"""A table that is longer does not stay mapped between look-ups."""
 
 Codes = NDArray[np.uint64]
 """A key and its slot in one number: `key << 16 | slot`."""
@@ -68,8 +76,9 @@ class Mergeable(Protocol):
 class Segment:
     """Pictures by the keys of their vectors, as a file has them. Its arrays are views of the file."""
 
+    mapped: mmap.mmap
     digests: NDArray[np.uint8]
-    """(n_pictures, 32)."""
+    """(n_pictures, 32), ascending."""
     sizes: NDArray[np.uint16]
     """(n_pictures,): vectors of each."""
     starts: NDArray[np.uint32]
@@ -85,6 +94,12 @@ class Segment:
     def digest(self, slot: int) -> Digest:
         """The picture at a slot."""
         return Digest(self.digests[slot].tobytes())
+
+    def slot(self, picture: Digest) -> int | None:
+        """Where a picture is that was not removed; None where it is not."""
+        names = _names(self.digests)
+        at = int(np.searchsorted(names, np.frombuffer(picture, names.dtype))[0])
+        return at if at < len(self) and self.digest(at) == picture and not self.dead[at] else None
 
     def find(self, table: int, keys: ShortKeys) -> Found:
         """As `voting.Part`."""
@@ -103,6 +118,8 @@ class Segment:
         equal = np.flatnonzero(read >> np.uint32(_SLOT_BITS) == rest[which])
         which = which[equal]
         exact = np.bincount(which, minlength=len(keys))
+        if postings.nbytes > _KEPT_TABLE_BYTES:
+            self.mapped.madvise(mmap.MADV_DONTNEED)
         return Found(np.where(is_listed, exact, length), which, (read[equal] & _SLOT_MASK).astype(np.uint16))
 
     def codes(self, table: int, *, low: int, high: int) -> Codes:
@@ -180,20 +197,23 @@ def write(path: Path, parts: Sequence[Mergeable], *, n_tables: int) -> None:
 
     Errors:  ValueError for more than MAX_PICTURES; IntegrityError where a part turns out to be damaged.
     """
-    digests = np.concatenate([part.digests[~part.dead] for part in parts])
-    sizes = np.concatenate([part.sizes[~part.dead] for part in parts])
+    alive = [np.flatnonzero(~part.dead) for part in parts]
+    digests = np.concatenate([part.digests[slots] for part, slots in zip(parts, alive, strict=True)])
+    sizes = np.concatenate([part.sizes[slots] for part, slots in zip(parts, alive, strict=True)])
+    order = np.argsort(_names(digests), kind="stable")
     if len(digests) > MAX_PICTURES:
         raise ValueError(f"{len(digests)} pictures do not fit into a segment")
+    new_slots = _new_slots(parts, alive, order)
     layout = _Layout(len(digests), n_tables=n_tables, n_vectors=int(sizes.sum()))
     temporary = path.with_name(path.name + ".tmp")
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(fd, "wb", closefd=False) as file:
             file.write(layout.head())
-            file.write(digests.tobytes())
-            file.write(sizes.astype("<u2").tobytes())
+            file.write(digests[order].tobytes())
+            file.write(sizes[order].astype("<u2").tobytes())
             for table in range(layout.n_tables):
-                _write_table(file, layout, table=table, merged=_merged(parts, table))
+                _write_table(file, layout, table=table, merged=_merged(parts, table, new_slots=new_slots))
             file.truncate(layout.n_bytes)
         sync_file(fd)
     finally:
@@ -223,15 +243,19 @@ def opened(path: Path) -> Segment:
     """
     with path.open("rb") as file:
         raw = file.read(_HEAD.size)
-    if len(raw) < _HEAD.size or not raw.startswith(_MAGIC):
-        raise IntegrityError(f"{path.name} is no segment of this version")
-    layout = _Layout.of(raw)
-    if path.stat().st_size != layout.n_bytes:
-        raise IntegrityError(f"{path.name} has not the size that its head tells")
-    mapped = np.memmap(path, np.uint8, "r").view(np.ndarray)
+        if len(raw) < _HEAD.size or not raw.startswith(_MAGIC):
+            raise IntegrityError(f"{path.name} is no segment of this version")
+        layout = _Layout.of(raw)
+        if os.fstat(file.fileno()).st_size != layout.n_bytes:
+            raise IntegrityError(f"{path.name} has not the size that its head tells")
+        whole = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    # Look-ups go here and there: reading ahead would read the whole file for a few of them.
+    whole.madvise(mmap.MADV_RANDOM)
+    mapped = np.frombuffer(whole, np.uint8)
     n, n_tables = layout.n_pictures, layout.n_tables
     digests_end = _HEAD.size + DIGEST_BYTES * n
     return Segment(
+        mapped=whole,
         digests=mapped[_HEAD.size : digests_end].reshape(n, DIGEST_BYTES),
         sizes=mapped[digests_end : digests_end + 2 * n].view("<u2"),
         starts=mapped[layout.starts_at : layout.postings_at].view("<u4").reshape(n_tables, -1),
@@ -261,7 +285,7 @@ class _Layout:
     @property
     def bits(self) -> int:
         """Of a key that `starts` goes by: at least those that do not fit beside a slot, better so many that ranges are short."""
-        return max(_KEY_BITS - _SLOT_BITS, (self.n_vectors // 4).bit_length() - 1)
+        return max(_KEY_BITS - _SLOT_BITS, (self.n_vectors // _POSTINGS_PER_START).bit_length() - 1)
 
     @property
     def starts_at(self) -> int:
@@ -279,20 +303,34 @@ class _Layout:
         return self.postings_at + 4 * self.n_tables * self.n_vectors
 
 
-def _merged(parts: Sequence[Mergeable], table: int) -> Iterator[Codes]:
+def _names(digests: NDArray[np.uint8]) -> NDArray[np.bytes_]:
+    """Digests so that they compare; those that end in zeros too, since all are of one length. Shapes: (n, 32) -> (n,)."""
+    return np.ascontiguousarray(digests).view(f"S{DIGEST_BYTES}").reshape(-1)
+
+
+def _new_slots(
+    parts: Sequence[Mergeable], alive: Sequence[NDArray[np.intp]], order: NDArray[np.intp]
+) -> list[NDArray[np.uint64]]:
+    """For each part, the slot in the new segment of each slot; 0 for the dead. `order` sorts all that live."""
+    ranks = np.empty(len(order), np.uint64)
+    ranks[order] = np.arange(len(order), dtype=np.uint64)
+    found = []
+    for part, slots in zip(parts, alive, strict=True):
+        moved = np.zeros(len(part.sizes), np.uint64)
+        moved[slots], ranks = ranks[: len(slots)], ranks[len(slots) :]
+        found.append(moved)
+    return found
+
+
+def _merged(parts: Sequence[Mergeable], table: int, *, new_slots: Sequence[NDArray[np.uint64]]) -> Iterator[Codes]:
     """The postings of one table of all parts, renumbered, ascending, a range of keys at a time."""
-    firsts = np.cumsum([0, *(int((~part.dead).sum()) for part in parts)])
-    moved = [first + np.cumsum(~part.dead) - 1 for part, first in zip(parts, firsts, strict=False)]
     for low in range(0, 1 << _KEY_BITS, _KEY_RANGE):
         found = []
-        for part, new_slots in zip(parts, moved, strict=True):
+        for part, moved in zip(parts, new_slots, strict=True):
             codes = part.codes(table, low=low, high=low + _KEY_RANGE)
             slots = (codes & np.uint64(_SLOT_MASK)).astype(np.intp)
-            if len(slots) and slots.max() >= len(new_slots):
+            if len(slots) and slots.max() >= len(moved):
                 raise IntegrityError("a segment's postings are damaged")
-            is_alive = ~part.dead[slots]
-            found.append(
-                (codes[is_alive] >> np.uint64(_SLOT_BITS) << np.uint64(_SLOT_BITS)) | new_slots[slots[is_alive]].astype(np.uint64)
-            )
-        # Sorted parts one after the other: numpy's stable sort merges them in time that grows with their length alone.
-        yield np.sort(np.concatenate(found), kind="stable")
+            keys = codes >> np.uint64(_SLOT_BITS) << np.uint64(_SLOT_BITS)
+            found.append((keys | moved[slots])[~part.dead[slots]])
+        yield np.sort(np.concatenate(found))

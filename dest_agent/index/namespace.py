@@ -58,9 +58,10 @@ class NamespaceIndex:
     def missing(self) -> list[Digest]:
         """What the catalogue has and the index has not; what only the index has is forgotten."""
         known = set(self._catalogue.every_picture(self._sharing))
-        for stray in [picture for picture in self._index if picture not in known]:
+        held = set(self._index)
+        for stray in held - known:
             self._index.remove(stray)
-        return sorted(picture for picture in known if picture not in self._index)
+        return sorted(known - held)
 
     def insert(self, digests: Sequence[Digest]) -> None:
         """Puts in those of `digests` that are pictures of this namespace."""

@@ -8,14 +8,16 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench.cases import CASES, Figures, Setting
+from tests.bench.cases import CASES
 from tests.bench.libraries import MB
 from tests.bench.measured import Failed
+from tests.bench.setting import Figures, Setting
 
 AIMS = {
     ("first", "seconds_over_restic"): "<= 2",
@@ -26,6 +28,14 @@ AIMS = {
     ("receipt", "p95_s"): "<= 5",
     ("rescan", "seconds"): "<= 10",
     ("rescan", "peak_rss_mb"): "<= 400",
+    ("identify_cost", "originals_mb_per_s"): ">= 15",
+    ("identify_cost", "settled_per_s_0.3mp"): ">= 60",
+    ("growth", "recall_at_10_100000"): ">= 0.99",
+    ("growth", "query_p99_ms_cpu_100000"): "<= 50",
+    ("growth", "disk_bytes_100000"): "<= 12,000",
+    ("growth", "rss_grown_100000"): "<= 2,000",
+    ("growth", "peak_grown_100000"): "<= 2,000",
+    ("growth", "inserts_per_s_100000"): ">= 200",
 }
 
 
@@ -42,17 +52,27 @@ AIMS = {
 @click.option("--mb", default=1000, show_default=True, help="Incompressible data for `upload`.")
 @click.option("--files", default=100_000, show_default=True, help="Files for `rescan`.")
 @click.option("--rounds", default=20, show_default=True, help="Files for `receipt`.")
+@click.option("--growth-pictures", "pictures", default=100_000, show_default=True, help="Pictures that `growth` ends at.")
+@click.option(
+    "--corpus", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Edits with a truth.csv, for `hash_rivals`."
+)
 @click.option("--json", "as_json", is_flag=True, help="Only JSON on stdout.")
 def main(**options: object) -> None:
     """Measures the program on this machine. Ratios of one run can be compared; seconds of two machines cannot."""
     sys.exit(_bench(**options))  # type: ignore[arg-type] # click fills in what the options above declare
 
 
-def _bench(
-    *, photos: Path | None, only: tuple[str, ...], scratch: Path | None, mb: int, files: int, rounds: int, as_json: bool
-) -> int:
+def _bench(*, only: tuple[str, ...], scratch: Path | None, as_json: bool, **options: Any) -> int:
     folder = Path(tempfile.mkdtemp(prefix="smarter-bench-", dir=scratch))
-    setting = Setting(folder, photos.absolute() if photos else None, n_bytes=mb * MB, n_files=files, n_rounds=rounds)
+    setting = Setting(
+        folder,
+        photos=options["photos"] and options["photos"].absolute(),
+        n_bytes=options["mb"] * MB,
+        n_files=options["files"],
+        n_rounds=options["rounds"],
+        n_pictures=options["pictures"],
+        corpus=options["corpus"] and options["corpus"].absolute(),
+    )
     figures: dict[str, Figures] = {}
     try:
         for name in only or CASES:

@@ -5,38 +5,21 @@ from __future__ import annotations
 import random
 import statistics
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from types import MappingProxyType
 
 from common.clock import SystemClock, monotonic_s
-from tests.bench.libraries import GB, MB, drawn_library, incompressible, many_files
+from tests.bench.growth import growth
+from tests.bench.hash_rivals import hash_rivals
+from tests.bench.libraries import GB, MB, incompressible, many_files
+from tests.bench.looks_cost import identify_cost, looks_cost
 from tests.bench.measured import Failed, session_cpu_s, tree_bytes
 from tests.bench.rivals import borg, restic
+from tests.bench.setting import Figures, Setting
 from tests.bench.site import pause, receipt_ns, site
 from tests.fakes.relay import Pipe, Relay, Shape
 
-Figures = dict[str, float | int | str]
 LINK_RATE_BYTES_S = 12.5e6
 RECEIPT_S = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """What the caller may change."""
-
-    scratch: Path
-    photos: Path | None = None
-    n_bytes: int = GB
-    n_files: int = 100_000
-    n_rounds: int = 20
-
-    def library(self) -> Path:
-        """The user's pictures, or drawn ones."""
-        if self.photos is not None:
-            return self.photos
-        drawn = self.scratch / "library"
-        return drawn if drawn.exists() else drawn_library(drawn)
 
 
 def first(setting: Setting) -> Figures:
@@ -185,5 +168,9 @@ CASES: Mapping[str, Callable[[Setting], Figures]] = MappingProxyType(
         "link_200ms": link_200ms,
         "receipt": receipt,
         "rescan": rescan,
+        "looks_cost": looks_cost,
+        "identify_cost": identify_cost,
+        "growth": growth,
+        "hash_rivals": hash_rivals,
     }
 )

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from common.errors import IntegrityError
 from common.ids import Digest
-from common.similarity import lsh
+from common.similarity import lsh, segment
 from common.similarity.brute import BruteIndex
 from common.similarity.feature_index import FeatureIndex
 from common.similarity.lsh import LshIndex
@@ -119,6 +119,41 @@ def test_merging_forgets_the_removed(small: LshIndex, tmp_path: Path) -> None:
     (path,) = (tmp_path / "index").glob("*.seg")
     assert len(opened(path)) == 5
     assert (top(small, 3), top(small, 7)) == (named(3), named(7))
+
+
+def test_a_segment_keeps_its_pictures_in_the_order_of_their_digests(small: LshIndex, tmp_path: Path) -> None:
+    """So that a picture is found where it lies, and no list of all has to be held."""
+    for n in range(16):
+        small.insert(named(n), drawn(n, 20))
+    small.remove(named(3))
+    (path,) = (tmp_path / "index").glob("*.seg")
+    part = opened(path)
+    found = [part.digest(slot) for slot in range(len(part))]
+    assert found == sorted(named(n) for n in range(16))
+    assert [part.slot(digest) for digest in found] == list(range(16))
+    assert part.slot(named(16)) is None
+    assert [named(n) in small for n in (2, 3, 16)] == [True, False, False]
+
+
+def test_a_query_of_a_large_segment_leaves_none_of_it_in_memory(
+    small: LshIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a million pictures hold resident must not grow with the questions that were ever asked."""
+    for n in range(4):
+        small.insert(named(n), drawn(n))
+    (path,) = (tmp_path / "index").glob("*.seg")
+    kept = small.query(drawn(1), 5)
+    (*_, before) = _resident_kb(path)
+    monkeypatch.setattr(segment, "_KEPT_TABLE_BYTES", 0)
+    assert small.query(drawn(1), 5) == kept
+    (*_, after) = _resident_kb(path)
+    assert after < before / 2
+
+
+def _resident_kb(path: Path) -> list[int]:
+    """Of each mapping of a file, how much of it this process holds."""
+    lines = iter(Path("/proc/self/smaps").read_text().splitlines())
+    return [next(int(line.split()[1]) for line in lines if line.startswith("Rss:")) for line in lines if line.endswith(str(path))]
 
 
 @pytest.mark.parametrize("survivor", ["segment", "manifest", "leftovers"])
