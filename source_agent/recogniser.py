@@ -72,6 +72,13 @@ class Recogniser:
     _elders: dict[Digest, Delivery] = field(default_factory=dict)
     """Pictures that were delivered before any were compared."""
     _has_reviews: bool = True
+    _n_losing: int = 0
+    """Deliveries that are given up, and whose paths nobody was told to look at yet."""
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing of what it was given is on its way back to the observer."""
+        return not self._n_losing
 
     def wake(self) -> None:
         """The journal may have new pictures."""
@@ -279,8 +286,12 @@ class Recogniser:
         """The file is not what its version says: another look finds out what it is now."""
         if delivery.version.id.seq in {d.version.id.seq for d in self._elders.values()}:
             return
-        await asyncio.to_thread(self.journal.give_up, delivery, "changed before it was looked at")
-        self.look_again()
+        self._n_losing += 1
+        try:
+            await asyncio.to_thread(self.journal.give_up, delivery, "changed before it was looked at")
+            self.look_again()
+        finally:
+            self._n_losing -= 1
 
     # the thread
 

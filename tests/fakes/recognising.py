@@ -40,7 +40,7 @@ class Recognising:
         placing = asyncio.create_task(self.recogniser.run())
         try:
             async with asyncio.timeout(60):
-                while self.tree.journal.awaits_groups():
+                while self.tree.journal.awaits_groups() or not self.recogniser.quiet:
                     assert not placing.done(), placing.result()
                     await asyncio.sleep(0.02)
         finally:
