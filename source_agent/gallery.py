@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from common.durable import remove
 from common.errors import ContentError, IntegrityError
 from common.ids import Digest
 from common.logs import get
@@ -30,6 +31,8 @@ from common.similarity.lsh import LshIndex
 from common.similarity.places import Picture, Rank
 from common.similarity.sight import Sight
 
+LOOKS = "looks.sqlite"
+FEATURES = "features"
 FIRST_EXPECTED = 10_000
 """Pictures that the summary vector of a new source is sized for; it grows by itself."""
 
@@ -44,10 +47,10 @@ class Gallery:
 
     def __init__(self, folder: Path) -> None:
         """Opens what is kept in a folder, made if absent. Errors: DatabaseError, OSError."""
-        self._looks = Looks(folder / "looks.sqlite")
+        self._looks = Looks(folder / LOOKS)
         if self._looks.problem:
             _log.warning("looks_set_aside", reason=self._looks.problem, mend="smarter-source reindex")
-        self._features = _open_index(folder / "features")
+        self._features = _open_index(folder / FEATURES)
         self.eyes = KeptEyes(self.look, self._sight, self._features, expected=FIRST_EXPECTED)
 
     def close(self) -> None:
@@ -137,6 +140,14 @@ class Gallery:
         if seen is None:
             raise ContentError("damaged", f"nothing is kept of the picture {digest.hex()}")
         return seen
+
+
+def discard(folder: Path) -> None:
+    """Removes all that is kept in a folder: it is made again from the pictures that still stand. A crash leaves some of it."""
+    for name in (LOOKS, f"{LOOKS}-wal", f"{LOOKS}-shm"):
+        remove(folder / name)
+    if (folder / FEATURES).exists():
+        shutil.rmtree(folder / FEATURES)
 
 
 _READ = {"glance": first_look.from_bytes, "see": sight.from_bytes}

@@ -17,6 +17,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 from common.clock import Clock
@@ -134,18 +135,30 @@ class Recogniser:
         """Queues members, for no representative waits; how many."""
         return await asyncio.to_thread(self.groups.promote, most=most)
 
-    async def take_up(self) -> None:
-        """What was placed before is known again; what was seen of it and got lost is looked at again."""
-        placed = await asyncio.to_thread(self.groups.every_picture)
-        lost = await self._in_thread(lambda: self.gallery.take_up(placed))
-        again = [d for digest in lost if (d := await asyncio.to_thread(self.journal.standing, digest)) is not None]
+    async def take_up(self, *, progress: Callable[[int, int], None] = lambda _done, _all: None) -> int:
+        """Makes known again what was placed before, and looks again at what was seen of it and got lost.
+
+        Tells `progress` how many of all lost pictures it has looked at. Gives the number of those that stay lost, for no file
+        has them any more.
+        """
+        placed = dict(await asyncio.to_thread(self.groups.every_picture))
+        lost = await self._in_thread(lambda: self.gallery.take_up(placed.items()))
+        n_done = 0
+
+        async def again(digest: Digest) -> None:
+            """Looks at one again."""
+            nonlocal n_done
+            await self._look_again(digest, with_features=placed[digest])
+            n_done += 1
+            progress(n_done, len(lost))
+
         if lost:
-            _log.warning("pictures_seen_again", lost=len(lost), standing=len(again))
-        await each(again, self._glance, n_at_once=self.n_at_once)
-        await each(again, self._see, n_at_once=self.n_at_once)
-        await self._in_thread(lambda: self.gallery.take_up(placed))
+            _log.warning("pictures_seen_again", pictures=len(lost))
+            await each(lost, again, n_at_once=self.n_at_once)
+            lost = await self._in_thread(lambda: self.gallery.take_up(placed.items()))
         elders = await asyncio.to_thread(self.journal.unplaced_pictures)
         self._elders = {content_of(d): d for d in elders if d.root in self.roots and self.roots[d.root].groups}
+        return len(lost)
 
     async def _window(self) -> bool:
         """Places the richest of what waits; whether there was anything."""
@@ -173,22 +186,30 @@ class Recogniser:
         this = Round(self.gallery, self.groups, order)
         await self._through(this.hint())
         await each([deliveries[digest] for digest in this.wanted], self._see, n_at_once=self.n_at_once)
+        while not await self._settle(this, deliveries):
+            this = this.anew()  # the user spoke meanwhile, and his word stands
+        PLACED.labels("early").inc(len(order) - len(this.wanted) - len(this.postponed))
+        PLACED.labels("features").inc(len(this.wanted) + len(this.postponed))
+
+    async def _settle(self, this: Round, deliveries: Mapping[Digest, Delivery]) -> bool:
+        """Places the pictures of a round among the groups as they are; False where those changed meanwhile."""
         await self._through(this.take_up())
         await self._through(this.place())
         await each([deliveries[digest] for digest in this.postponed], self._see, n_at_once=self.n_at_once)
         await self._through(this.place_rest())
         await self._look_closer(this, deliveries)
         await self._through(this.finish())
-        await self._in_thread(lambda: self._journal(this, deliveries))
-        PLACED.labels("early").inc(len(order) - len(this.wanted) - len(this.postponed))
-        PLACED.labels("features").inc(len(this.wanted) + len(this.postponed))
+        return await self._in_thread(lambda: self._journal(this, deliveries))
 
-    def _journal(self, this: Round, deliveries: Mapping[Digest, Delivery]) -> None:
+    def _journal(self, this: Round, deliveries: Mapping[Digest, Delivery]) -> bool:
         self.gallery.sync()
-        review_s = {digest: self.roots[deliveries[digest].root].review_s for digest in this.order}
+        root_of = {digest: self.roots.get(deliveries[digest].root) for digest in this.order}
+        review_s = {digest: root.review_s for digest, root in root_of.items() if root is not None}
         review_ns = {digest: int(seconds * 1e9) for digest, seconds in review_s.items() if seconds and self._has_reviews}
-        self.groups.keep(this.placing(now_ns=self.clock.now_ns(), review_ns=review_ns))
-        self.gallery.eyes.forget_hints()
+        kept = self.groups.keep(this.placing(now_ns=self.clock.now_ns(), review_ns=review_ns))
+        if kept:
+            self.gallery.eyes.forget_hints()
+        return kept
 
     # workers
 
@@ -213,6 +234,18 @@ class Recogniser:
             await self._look("see", delivery)
         except (ContentError, OSError) as error:
             _count(error)
+
+    async def _look_again(self, digest: Digest, *, with_features: bool) -> None:
+        """What is kept of a placed picture is made again, from a file that has it; where there is none, nothing is."""
+        delivery = await asyncio.to_thread(self.journal.standing, digest)
+        for job in ("glance", "see") if with_features else ("glance",):
+            if delivery is None or await self._in_thread(partial(self.gallery.has, digest, job)):
+                continue
+            try:
+                await self._look(job, delivery)
+            except (ContentError, OSError) as error:  # also a file that has changed: the next scan finds that out
+                _count(error)
+                return
 
     async def _look(self, job: str, delivery: Delivery) -> None:
         digest = content_of(delivery)

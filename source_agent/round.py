@@ -31,6 +31,13 @@ class Round:
         """Pictures that were recognised as one that is no help: their features are needed after all."""
         self._grouping = Grouping(gallery.eyes)
         self._before: dict[GroupId, KnownGroup] = {}
+        self._n_words = groups.n_words
+
+    def anew(self) -> Round:
+        """The same round from `take_up` on, with the groups as they are now."""
+        again = Round(self._gallery, self._groups, self.order)
+        again.wanted = self.wanted
+        return again
 
     def hint(self) -> Iterator[None]:
         """Compares the first looks with all before, each other's among them."""
@@ -97,4 +104,4 @@ class Round:
         old = [place.picture.digest for group in self._before.values() for place in group.places]
         placed = [*old, *sorted(fresh, key=self._grouping.placed_at)]
         places = {digest: self._grouping[digest] for digest in placed}
-        return Placing(places, chosen, fresh, now_ns, review_ns)
+        return Placing(places, chosen, fresh, now_ns, review_ns, self._n_words)
