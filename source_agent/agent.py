@@ -30,9 +30,9 @@ from common.wire.transport import SERVER_OPTIONS
 from common.workers import Workers
 from source_agent import groups_admin
 from source_agent.admin import SERVICE_NAME, SourceAdmin
+from source_agent.album import Album, discard
 from source_agent.config import SourceConfig
 from source_agent.deliverer import Deliverer
-from source_agent.gallery import Gallery, discard
 from source_agent.group_views import GroupViews
 from source_agent.groups import Groups
 from source_agent.groups_admin import GroupsAdmin
@@ -260,8 +260,8 @@ async def assembled(config: SourceConfig, *, clock: Clock | None = None, keeps_l
         groups = Groups(journal)
         if not keeps_looks:
             discard(config.agent.state)
-        gallery = Gallery(config.agent.state)
-        ends.callback(gallery.close)
+        album = Album(config.agent.state)
+        ends.callback(album.close)
         tally = Tally(clock)
         wake = asyncio.Event()
         observer = Observer(roots, journal, intake, clock, found=lambda: _tell(wake, recogniser))
@@ -269,7 +269,7 @@ async def assembled(config: SourceConfig, *, clock: Clock | None = None, keeps_l
             roots={root.id: root for root in roots},
             journal=journal,
             groups=groups,
-            gallery=gallery,
+            album=album,
             spool=spool,
             workers=workers,
             n_at_once=config.limits.workers,

@@ -1,7 +1,7 @@
 """The journal's pictures and groups: which near-duplicates belong together, which one stands for them, and how each then goes.
 
 One transaction a step, in the journal's own file: a picture gets its group, its role and the state of its deliveries in one,
-or stays IDENTIFIED and is placed again (G1). Places are compared on what `gallery` has seen; nothing here looks at a picture.
+or stays IDENTIFIED and is placed again (G1). Places are compared on what `album` has seen; nothing here looks at a picture.
 """
 
 from __future__ import annotations

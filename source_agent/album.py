@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from common.durable import remove
-from common.errors import ContentError, IntegrityError
+from common.errors import ContentError
 from common.ids import Digest
 from common.logs import get
 from common.looks import Looks
@@ -39,10 +39,10 @@ FIRST_EXPECTED = 10_000
 _ASKED = 10
 """Of our pictures, for one that the destination holds."""
 
-_log = get("source.gallery")
+_log = get("source.album")
 
 
-class Gallery:
+class Album:
     """Pictures as they were seen. To be used by one thread at a time."""
 
     def __init__(self, folder: Path) -> None:
@@ -50,7 +50,7 @@ class Gallery:
         self._looks = Looks(folder / LOOKS)
         if self._looks.problem:
             _log.warning("looks_set_aside", reason=self._looks.problem, mend="smarter-source reindex")
-        self._features = _open_index(folder / FEATURES)
+        self._features = LshIndex.mended(folder / FEATURES)
         self.eyes = KeptEyes(self.look, self._sight, self._features, expected=FIRST_EXPECTED)
 
     def close(self) -> None:
@@ -151,13 +151,3 @@ def discard(folder: Path) -> None:
 
 
 _READ = {"glance": first_look.from_bytes, "see": sight.from_bytes}
-
-
-def _open_index(folder: Path) -> LshIndex:
-    """The index of features; one that is damaged is begun anew, for what belongs into it is kept elsewhere."""
-    try:
-        return LshIndex(folder)
-    except IntegrityError as error:
-        _log.warning("index_rebuilt", reason=str(error))
-        shutil.rmtree(folder)
-        return LshIndex(folder)
