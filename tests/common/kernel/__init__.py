@@ -1,0 +1,1 @@
+"""The compiled kernel, held against plain NumPy and against what common encoders write."""
