@@ -43,7 +43,8 @@ def decode_pixels(planes: Sequence[Coefficients], frame: Frame, *, ycc: bool = T
 def expect(picture: Samples, frame: Frame, method: str, *, ycc: bool = True) -> list[Expected]:
     """The coefficients that libjpeg would write of a picture with the frame's tables and samplings, times 64, unrounded.
 
-    `method` is the encoder's transform: `islow`, or `ifast` as ImageMagick uses. `quantise` rounds to what it writes.
+    `method` is the encoder's transform: `islow`, or `ifast` as ImageMagick 6 uses for pictures of 8 bits (what it has resized has
+    16, and goes through islow). `dct.quantise` rounds to what the encoder writes.
     Errors: ContentError: `unsupported` of samplings that are no whole multiples. ValueError of a picture of another size.
     """
     if picture.shape != (frame.height, frame.width, len(frame.planes)):
