@@ -85,3 +85,62 @@ def ycc_from_rgb(const unsigned char[:, :, ::1] picture not None):
         for row in range(height):
             _to_ycc(&picture[row, 0, 0], width, &y[row, 0], &cb[row, 0], &cr[row, 0])
     return planes
+
+
+cdef enum:
+    MIX_BITS = 24
+
+
+cdef void _mix(const unsigned char *rgb, Py_ssize_t n, const int *weights, Py_ssize_t terms, unsigned char *out) noexcept nogil:
+    """n pixels; |sum| < 2**31 * (4 * 255 + 6 * 255 * 255) < 2**63."""
+    cdef Py_ssize_t i, c
+    cdef long long r, g, b, total
+    cdef const int *w
+    for i in range(n):
+        r = rgb[3 * i]
+        g = rgb[3 * i + 1]
+        b = rgb[3 * i + 2]
+        for c in range(3):
+            w = weights + c * terms
+            total = (1 << (MIX_BITS - 1)) + w[0] * r + w[1] * g + w[2] * b + 256 * <long long> w[3]
+            if terms == 10:
+                total += w[4] * (r * r) + w[5] * (g * g) + w[6] * (b * b)
+                total += w[7] * (r * g) + w[8] * (r * b) + w[9] * (g * b)
+            total >>= MIX_BITS
+            out[3 * i + c] = 255 if total > 255 else 0 if total < 0 else total
+
+
+def mix(const unsigned char[:, :, ::1] picture not None, const int[:, ::1] weights not None):
+    """Each channel a sum of r, g, b, 256 (and r*r, g*g, b*b, r*g, r*b, g*b): weights (3, 4) or (3, 10) in 1/2**24."""
+    cdef Py_ssize_t row
+    if picture.shape[2] != 3 or picture.shape[1] < 1 or weights.shape[0] != 3 or weights.shape[1] not in (4, 10):
+        raise ValueError("three channels, each of 4 or 10 terms")
+    mixed = np.empty((picture.shape[0], picture.shape[1], 3), np.uint8)
+    cdef unsigned char[:, :, ::1] out = mixed
+    with nogil:
+        for row in range(picture.shape[0]):
+            _mix(&picture[row, 0, 0], picture.shape[1], &weights[0, 0], weights.shape[1], &out[row, 0, 0])
+    return mixed
+
+
+cdef void _look_up(
+    const unsigned char *row, Py_ssize_t n, Py_ssize_t channels, const unsigned char *tables, unsigned char *out
+) noexcept nogil:
+    """n pixels; a table has 256 levels for each channel."""
+    cdef Py_ssize_t i, c
+    for i in range(n):
+        for c in range(channels):
+            out[i * channels + c] = tables[256 * c + row[i * channels + c]]
+
+
+def look_up(const unsigned char[:, :, ::1] picture not None, const unsigned char[:, ::1] tables not None):
+    """Each channel through its table of 256 levels; tables (channels, 256)."""
+    cdef Py_ssize_t row
+    if tables.shape[0] != picture.shape[2] or tables.shape[1] != 256 or picture.shape[1] < 1 or picture.shape[2] < 1:
+        raise ValueError("a table of 256 levels for each channel")
+    changed = np.empty((picture.shape[0], picture.shape[1], picture.shape[2]), np.uint8)
+    cdef unsigned char[:, :, ::1] out = changed
+    with nogil:
+        for row in range(picture.shape[0]):
+            _look_up(&picture[row, 0, 0], picture.shape[1], picture.shape[2], &tables[0, 0], &out[row, 0, 0])
+    return changed

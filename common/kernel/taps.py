@@ -169,3 +169,26 @@ def reduce_boxes(picture: Samples, wide: int, tall: int, rule: str) -> Samples:
     area = wide * tall
     sums = np.arange(255 * area + 1, dtype=np.int64)
     return box_means(picture, wide, tall, np.minimum(MEANS[rule](sums, area), 255).astype(np.uint8))
+
+
+def between(quarters: int | None) -> npt.NDArray[np.int32]:
+    """The curve of a `warp`, int32 (256, 2 or 4) in 1/2**14: bilinear, or bicubic with a = -quarters / 4 (2: Pillow, 3: OpenCV).
+
+    Integers, so that it need not travel. Each line sums to one.
+    """
+    t = np.arange(256, dtype=np.int64)
+    if quarters is None:
+        return np.stack([(256 - t) << 6, t << 6], axis=1).astype(np.int32)
+    a, one = -quarters, 256
+    exact = np.stack(  # times 4 * 256**3
+        [
+            a * (t**3 - 2 * one * t**2 + one**2 * t),
+            (a + 8) * t**3 - (a + 12) * one * t**2 + 4 * one**3,
+            -(a + 8) * t**3 + (2 * a + 12) * one * t**2 - a * one**2 * t,
+            a * (one * t**2 - t**3),
+        ],
+        axis=1,
+    )
+    rounded = (exact + (1 << 11)) >> 12
+    rounded[t, np.where(t < one // 2, 1, 2)] += (1 << 14) - rounded.sum(axis=1)
+    return rounded.astype(np.int32)
