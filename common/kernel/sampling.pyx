@@ -54,13 +54,14 @@ cdef void _repeat(const unsigned char *row, Py_ssize_t n, Py_ssize_t times, unsi
             out[i * times + k] = row[i]
 
 
-def enlarge(const unsigned char[:, ::1] plane not None, Py_ssize_t across, Py_ssize_t down):
+def enlarge(const unsigned char[:, ::1] plane not None, Py_ssize_t across, Py_ssize_t down, bint is_fancy=True):
     """A component's real samples `across` x `down` times as large, as libjpeg-turbo's default ("fancy") upsampling.
 
-    Neighbours are blended where libjpeg blends: 2x1, 2x2 of planes more than two samples wide, and 1x2. All else repeats.
+    Neighbours are blended where libjpeg blends: 2x1, 2x2 of planes more than two samples wide, and 1x2. All else repeats, and
+    everything does that is not fancy.
     """
     cdef Py_ssize_t rows = plane.shape[0], cols = plane.shape[1], row, other
-    cdef bint is_wide = across == 2 and cols > 2
+    cdef bint is_wide = is_fancy and across == 2 and cols > 2
     if not 1 <= across <= 4 or not 1 <= down <= 4 or rows < 1 or cols < 1:
         raise ValueError("a plane is enlarged 1 to 4 times")
     if across == 1 and down == 1:
@@ -75,7 +76,7 @@ def enlarge(const unsigned char[:, ::1] plane not None, Py_ssize_t across, Py_ss
                 _widen(&plane[row, 0], cols, &out[row, 0])
             elif is_wide and down == 2:
                 _widen_between(&plane[row // 2, 0], &plane[other, 0], cols, &out[row, 0])
-            elif across == 1 and down == 2:
+            elif is_fancy and across == 1 and down == 2:
                 _blend(&plane[row // 2, 0], &plane[other, 0], cols, 2 if row & 1 else 1, &out[row, 0])
             else:
                 _repeat(&plane[row // down, 0], cols, across, &out[row, 0])

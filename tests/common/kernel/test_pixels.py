@@ -81,6 +81,24 @@ def test_what_is_expected_of_a_picture_decodes_to_what_pillow_shows_of_its_own_j
         assert np.array_equal(pixels.decode_pixels(planes, frame), shown), quality
 
 
+@pytest.mark.parametrize("eighths", [1, 2, 4])
+@pytest.mark.parametrize("size", [(320, 240), (97, 61), (17, 33), (8, 250), (16, 16), (640, 477), (35, 9)], ids=str)
+@pytest.mark.parametrize("subsampling", [*pictures.SUBSAMPLING, "grey"])
+def test_a_picture_opened_smaller_is_what_pillow_drafts(subsampling: str, size: tuple[int, int], eighths: int) -> None:
+    """At a half, a quarter and an eighth, where chroma of fewer samples is reduced less."""
+    for subject in ("photo", "stripes"):
+        picture = picture_of(subject, size)
+        drawn = picture.convert("L") if subsampling == "grey" else picture
+        sampled = "4:4:4" if subsampling == "grey" else subsampling
+        with Image.open(io.BytesIO(pictures.jpeg_of(drawn, quality=90, subsampling=sampled))) as image:
+            frame = frame_of(image)
+            image.draft(None, (size[0] * eighths // 8, size[1] * eighths // 8))
+            shown = array_of(image)
+        planes = [dct.quantise(expected) for expected in pixels.expect(array_of(drawn), frame, "islow")]
+        assert shown.shape[:2] == (-(-size[1] * eighths // 8), -(-size[0] * eighths // 8))
+        assert np.array_equal(pixels.decode_pixels(planes, frame, eighths=eighths), shown)
+
+
 @pytest.mark.parametrize("method", dct.METHODS)
 @pytest.mark.parametrize("subject", ["photo", "noise"])
 def test_a_forward_transform_is_libjpegs_and_its_quantisation_a_rounded_division(method: str, subject: Subject) -> None:
