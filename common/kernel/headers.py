@@ -22,14 +22,18 @@ MAX_SCANS = 128
 
 # fmt: off
 NATURAL_ORDER = bytes((
-     0,  1,  8, 16,  9,  2,  3, 10, 17, 24, 32, 25, 18, 11,  4,  5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13,  6,  7, 14, 21, 28,
-    35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63,
+     0,  1,  8, 16,  9,  2,  3, 10, 17, 24, 32, 25, 18, 11,  4,  5,
+    12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13,  6,  7, 14, 21, 28,
+    35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51,
+    58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63,
 ))
 """Place in the block, row by row, of the coefficients in the order of the file (zigzag)."""
 # fmt: on
 
 _ENTROPY_END = re.compile(rb"\xff[^\x00\xd0-\xd7]")
-_EOI, _TEM = 0xD9, 0x01
+_EOI, _FILL = 0xD9, 0xFF
+_STANDALONE = frozenset((0x00, 0x01, _FILL, *range(0xD0, 0xD9)))
+_PRECISION, _MOST_COMPONENTS, _MOST_SAMPLES = 8, 4, 4
 _NO_CODES = bytes(16)
 _REFUSED = {
     **dict.fromkeys((0xC3, 0xC7, 0xCB, 0xCF), "lossless"),
@@ -123,14 +127,14 @@ class _Walk:
         content = self.content
         while 0 <= (at := content.find(b"\xff", self.pos)) < len(content) - 1:
             marker = content[at + 1]
-            self.pos = at + (1 if marker == 0xFF else 2)
+            self.pos = at + (1 if marker == _FILL else 2)
             if marker == _EOI:
                 return
-            if marker in {0, _TEM, 0xFF} or 0xD0 <= marker <= 0xD8:
+            if marker in _STANDALONE:
                 continue
             length = int.from_bytes(content[self.pos : self.pos + 2])
             segment = content[self.pos + 2 : self.pos + length]
-            if length < 2 or len(segment) != length - 2:
+            if len(segment) != length - 2:
                 if self.scans:
                     return
                 raise ContentError("damaged", "the JPEG ends in its headers")
@@ -157,12 +161,12 @@ class _Walk:
     @property
     def mcu_rows(self) -> int:
         """MCUs of the frame, down."""
-        return -(-self.height // (8 * self.max_v))
+        return _ceiling(self.height, 8 * self.max_v)
 
     @property
     def mcu_cols(self) -> int:
         """MCUs of the frame, across."""
-        return -(-self.width // (8 * self.max_h))
+        return _ceiling(self.width, 8 * self.max_h)
 
     @property
     def max_h(self) -> int:
@@ -173,6 +177,10 @@ class _Walk:
     def max_v(self) -> int:
         """The largest sampling factor, vertical."""
         return max(component.v for component in self.components)
+
+
+def _ceiling(dividend: int, divisor: int) -> int:
+    return -(-dividend // divisor)
 
 
 def _table_of(walk: _Walk, component: _Component) -> tuple[int, ...]:
@@ -204,7 +212,7 @@ def _read_codes(walk: _Walk, segment: bytes) -> None:
     while at < len(segment):
         n_symbols = sum(segment[at + 1 : at + 17])
         table = segment[at + 1 : at + 17 + n_symbols]
-        if n_symbols > 256 or len(table) != 16 + n_symbols:
+        if len(table) != 16 + n_symbols:
             raise ContentError("damaged", "a Huffman table of the JPEG is cut off")
         walk.codes[segment[at]] = table
         at += 17 + n_symbols
@@ -218,16 +226,16 @@ def _read_frame(walk: _Walk, segment: bytes, *, is_progressive: bool) -> None:
     precision, height, width, n = struct.unpack_from(">BHHB", segment)
     if walk.components:
         raise ContentError("unsupported", "a JPEG of several frames")
-    if precision != 8:
+    if precision != _PRECISION:
         raise ContentError("unsupported", f"a JPEG of {precision} bits")
     if not height or not width:
         raise ContentError("unsupported", "a JPEG that tells its size later, or has none")
-    if not 1 <= n <= 4:
+    if not 1 <= n <= _MOST_COMPONENTS:
         raise ContentError("unsupported", f"a JPEG of {n} components")
     walk.width, walk.height, walk.is_progressive = width, height, is_progressive
     for at in range(6, 6 + 3 * n, 3):
         component = _Component(segment[at], segment[at + 1] >> 4, segment[at + 1] & 15, segment[at + 2])
-        if not (1 <= component.h <= 4 and 1 <= component.v <= 4):
+        if not (1 <= component.h <= _MOST_SAMPLES and 1 <= component.v <= _MOST_SAMPLES):
             raise ContentError("damaged", "a component of the JPEG has an impossible sampling factor")
         walk.components.append(component)
     n_blocks = walk.mcu_rows * walk.mcu_cols * sum(component.h * component.v for component in walk.components)
@@ -239,6 +247,7 @@ def _read_frame(walk: _Walk, segment: bytes, *, is_progressive: bool) -> None:
 
 def _read_scan(walk: _Walk, segment: bytes) -> None:
     n = segment[0]
+    first, last, approximation = struct.unpack_from("3B", segment, 1 + 2 * n)
     ids = [component.id for component in walk.components]
     chosen = [ids.index(segment[at]) for at in range(1, 1 + 2 * n, 2) if segment[at] in ids]
     if not chosen or len(set(chosen)) != n:
@@ -250,8 +259,8 @@ def _read_scan(walk: _Walk, segment: bytes) -> None:
     rows, cols = walk.mcu_rows, walk.mcu_cols
     if n == 1:
         alone = walk.components[chosen[0]]
-        rows = -(-(-(-walk.height * alone.v // walk.max_v)) // 8)
-        cols = -(-(-(-walk.width * alone.h // walk.max_h)) // 8)
+        rows = _ceiling(_ceiling(walk.height * alone.v, walk.max_v), 8)
+        cols = _ceiling(_ceiling(walk.width * alone.h, walk.max_h), 8)
     parts = tuple(
         Part(
             at,
@@ -262,15 +271,12 @@ def _read_scan(walk: _Walk, segment: bytes) -> None:
         )
         for at, tables in zip(chosen, segment[2 : 2 + 2 * n : 2], strict=True)
     )
-    first, last, approximation = segment[1 + 2 * n], segment[2 + 2 * n], segment[3 + 2 * n]
     start = walk.pos
     if walk.has_entropy:
         found = _ENTROPY_END.search(walk.content, start)
         walk.pos = found.start() if found else len(walk.content)
     high, low = approximation >> 4, approximation & 15
-    walk.scans.append(
-        Scan(start, walk.pos, parts, rows, cols, walk.restart, walk.is_progressive, first, last, high, low)
-    )
+    walk.scans.append(Scan(start, walk.pos, parts, rows, cols, walk.restart, walk.is_progressive, first, last, high, low))
 
 
 def _read_sequential_frame(walk: _Walk, segment: bytes) -> None:

@@ -61,7 +61,7 @@ cdef inline int _symbol(Reader* r, const Codes* table) noexcept nogil:
     look = (r.bits >> (r.n - 16)) & 0xFFFF
     cdef int found = table.fast[look >> (16 - FAST)]
     if found:
-        r.n -= found >> 8
+        r.n -= (found >> 8) & 15
         return found & 255
     for length in range(FAST + 1, 17):
         code = look >> (16 - length)
@@ -80,7 +80,7 @@ cdef inline int32_t _take(Reader* r, int n) noexcept nogil:
 cdef inline int32_t _signed(Reader* r, int n) noexcept nogil:
     """A number of n > 0 binary digits; negative ones are written as their complement."""
     cdef int32_t value = _take(r, n)
-    return value if value >> (n - 1) else value - (1 << n) + 1
+    return value + (((value >> (n - 1)) - 1) & (1 - (1 << n)))     # no branch: signs cannot be predicted
 
 
 cdef int _read_dc(Reader* r, const Plan* plan, const Strip* strip, int16_t* block, int32_t* last) noexcept nogil:
@@ -102,12 +102,26 @@ cdef int _read_ac(Reader* r, const Plan* plan, const Strip* strip, int16_t* bloc
     cdef int k = plan.first
     cdef int last = plan.last
     cdef int low = plan.low
-    cdef int symbol, n, zeros
+    cdef int symbol, n, zeros, look, found
     cdef int32_t value
     if r.run > 0:
         r.run -= 1
         return OK
     while k <= last:
+        _refill(r)
+        look = (r.bits >> (r.n - FAST)) & ((1 << FAST) - 1)
+        found = strip.ac.fast[look]
+        if found >> 12:                # nearly always: symbol and value are seen at once
+            k += (found >> 4) & 15
+            if k > last:
+                return NOT_A_CODE
+            r.n -= found >> 12
+            value = strip.ac.value[look] * (1 << low)
+            if not -32768 < value <= 32767:
+                return OUT_OF_RANGE
+            block[plan.natural[k]] = <int16_t> value
+            k += 1
+            continue
         symbol = _symbol(r, strip.ac)
         if symbol < 0:
             return NOT_A_CODE

@@ -1,6 +1,6 @@
 """The plan of a scan, for C. The rule that makes it safe: what `plan_of` has accepted stays inside its planes."""
 
-from libc.stdint cimport int16_t, int32_t, uint8_t, uint16_t, uint32_t
+from libc.stdint cimport int16_t, int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 cdef extern from *:
     """
@@ -10,9 +10,11 @@ cdef extern from *:
     #define swap32(x) __builtin_bswap32(x)
     #endif
     #define length_of(x) ((x) ? 32 - __builtin_clz(x) : 0)
+    #define lowest_of(x) __builtin_ctzll(x)
     """
     uint32_t swap32(uint32_t) nogil    # between a number and its bytes, the highest first
     int length_of(uint32_t) nogil      # of a number, in binary digits
+    int lowest_of(uint64_t) nogil      # place of the lowest 1; there must be one
 
 cdef enum:
     FAST = 10                          # codes up to this length are found by one look
@@ -26,7 +28,8 @@ cdef enum:
     NO_MEMORY = 6
 
 ctypedef struct Codes:
-    uint16_t fast[1 << FAST]           # length << 8 | symbol, 0 for longer codes
+    uint16_t fast[1 << FAST]           # by the next bits: length with value << 12 | length << 8 | symbol; 0 if longer
+    int16_t value[1 << FAST]           # by the next bits, if symbol and value are in them
     int32_t largest[17]                # code of a length, -1 if there is none
     int32_t offset[17]                 # code + offset is the place of its symbol
     uint8_t symbols[256]
@@ -54,12 +57,14 @@ ctypedef struct Plan:
     int last
     int high
     int low
-    uint8_t natural[64]
+    uint8_t natural[64]                # place in the block, by place in the file
+    uint8_t zigzag[64]                 # the other way round
 
 
 cdef class Tables:
     cdef Codes codes[8]
     cdef int fill(self, int at, const uint8_t[::1] counts, const uint8_t[::1] symbols) except -1
+    cdef void fill_fast(self, Codes* table, int code, int length, int symbol) noexcept
 
 
 cdef int plan_of(Plan* plan, Tables tables, scan, planes) except -1

@@ -35,7 +35,7 @@ cdef class Tables:
         cdef Codes* table = &self.codes[at]
         cdef int32_t code = 0
         cdef Py_ssize_t place = 0
-        cdef int length, i, j, symbol
+        cdef int length, i, symbol
         for length in range(1, 17):
             table.offset[length] = <int32_t> place - code
             for i in range(counts[length - 1]):
@@ -46,13 +46,25 @@ cdef class Tables:
                 table.code[symbol] = code
                 table.length[symbol] = length
                 if length <= FAST:
-                    for j in range(code << (FAST - length), (code + 1) << (FAST - length)):
-                        table.fast[j] = <uint16_t> (length << 8 | symbol)
+                    self.fill_fast(table, code, length, symbol)
                 place += 1
                 code += 1
             table.largest[length] = code - 1 if counts[length - 1] else -1
             code <<= 1
         return 0
+
+
+    cdef void fill_fast(self, Codes* table, int code, int length, int symbol) noexcept:
+        """What is seen when the next FAST bits begin with a code."""
+        cdef int n = symbol & 15
+        cdef int rest = FAST - length
+        cdef int more, bits
+        for more in range(1 << rest):
+            table.fast[code << rest | more] = length << 8 | symbol
+            if 0 < n <= rest:
+                bits = more >> (rest - n)
+                table.fast[code << rest | more] |= (length + n) << 12
+                table.value[code << rest | more] = bits if bits >> (n - 1) else bits - (1 << n) + 1
 
 
 cdef int plan_of(Plan* plan, Tables tables, scan, planes) except -1:
@@ -75,6 +87,7 @@ cdef int plan_of(Plan* plan, Tables tables, scan, planes) except -1:
     plan.n_blocks = 0
     for i in range(64):
         plan.natural[i] = NATURAL_ORDER[i]
+        plan.zigzag[plan.natural[i]] = i
     for i, part in enumerate(scan.parts):
         blocks = planes[part.plane]
         if not (1 <= part.h <= 4 and 1 <= part.v <= 4 and blocks.shape[2] == 64

@@ -29,6 +29,7 @@ RESTARTS = tuple(bytes((0xFF, 0xD0 + i)) for i in range(8))
 _MAGIC = b"SJ\x01"
 _START = len(_MAGIC) + 4
 _PADS_WITH_ONES, _LISTS_RUNS = 1, 2
+_DIGIT, _MORE, _MOST_DIGITS = 127, 128, 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,16 +90,14 @@ class _Cursor:
     pos: int
 
     def number(self, *, most: int) -> int:
-        value = shift = 0
-        while self.pos < len(self.content) and shift <= 63:
-            byte = self.content[self.pos]
-            self.pos += 1
-            value |= (byte & 127) << shift
-            shift += 7
-            if byte < 128:
-                if value > most:
-                    break
+        value = 0
+        for place, byte in enumerate(self.content[self.pos : self.pos + _MOST_DIGITS]):
+            value |= (byte & _DIGIT) << 7 * place
+            if byte <= _DIGIT and value <= most:
+                self.pos += place + 1
                 return value
+            if byte <= _DIGIT:
+                break
         raise ContentError("damaged", "a number in the skeleton is out of range")
 
     def bytes(self, length: int) -> bytes:
@@ -130,8 +129,8 @@ def _runs(cursor: _Cursor) -> Runs:
 
 def _number(value: int) -> bytes:
     digits = bytearray()
-    while value > 127:
-        digits.append(value & 127 | 128)
+    while value > _DIGIT:
+        digits.append(value & _DIGIT | _MORE)
         value >>= 7
     digits.append(value)
     return bytes(digits)
