@@ -17,6 +17,7 @@ from common.errors import ExitCode, SmarterError
 
 _VERBS = {
     "demo": ("admin_client.verbs.demo", "Replicate a sample library between two agents on this machine."),
+    "groups": ("admin_client.verbs.groups", "Show the near-duplicates among a source's pictures, and decide on them."),
     "identify": ("admin_client.verbs.identify", "Group the near-duplicate pictures below a directory."),
     "ls": ("admin_client.verbs.ls", "List what the destination holds."),
     "pki": ("admin_client.verbs.pki", "Make certificates for mutual TLS."),

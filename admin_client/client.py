@@ -6,7 +6,8 @@ streams moving meanwhile. Every failure of a call is one of `common.errors`, wit
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Mapping
+import base64
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Self
@@ -28,6 +29,8 @@ from common.wire.status import error_of
 from common.wire.transport import CHANNEL_OPTIONS
 
 _STATUS_S = 10.0
+_GROUPS_S = 60.0
+"""A filter by paths looks at every group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,26 @@ class Survey:
     n_bytes: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class PictureName:
+    """How an operator names a picture: by its digest, else by a path, with where that is on this machine if it is there."""
+
+    digest: bytes = b""
+    path: bytes = b""
+    file: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupFilter:
+    """Which groups a listing has, and how many pictures are told of each."""
+
+    in_review: bool = False
+    singles: bool = False
+    policy: str = ""
+    glob: str = ""
+    candidates: int = 1
+
+
 class AgentClient:
     """A connection to one agent. Not thread-safe; close it, or use it as a context."""
 
@@ -100,6 +123,7 @@ class AgentClient:
                 endpoint.address, credentials, [*options, ("grpc.ssl_target_name_override", name)]
             )
         self._admin = admin_pb2_grpc.AdminStub(self._channel)
+        self._groups = admin_pb2_grpc.GroupsStub(self._channel)
         self._restore = restore_pb2_grpc.RestoreStub(self._channel)
 
     def __enter__(self) -> Self:
@@ -182,6 +206,60 @@ class AgentClient:
                     case _:
                         pass
 
+    def groups(self, which: GroupFilter) -> Iterator[dict[str, Any]]:
+        """The groups of a source as plain values, the largest first, a page at a time; see `_group` for what each has."""
+        asked = admin_pb2.ListGroupsRequest(
+            in_review=which.in_review,
+            singles=which.singles,
+            policy=which.policy,
+            glob=which.glob,
+            candidates=which.candidates,
+        )
+        while True:
+            with self._errors():
+                reply = self._groups.ListGroups(asked, timeout=_GROUPS_S)
+            for group in reply.groups:
+                yield _group(group, group.told)
+            if not reply.next_page_token or reply.next_page_token == asked.page_token:
+                return
+            asked.page_token = reply.next_page_token
+
+    def group(self, which: int | PictureName) -> dict[str, Any]:
+        """One group of a source with all its pictures. Errors: RefusedError where there is none."""
+        asked = admin_pb2.ShowGroupRequest()
+        if isinstance(which, int):
+            asked.number = which
+        else:
+            asked.picture.CopyFrom(_name(which))
+        return self._whole(lambda: self._groups.ShowGroup(asked, timeout=_GROUPS_S))
+
+    def pin(self, picture: PictureName) -> dict[str, Any]:
+        """Makes a picture stand for its group, which is the answer. Errors: as `group`."""
+        request = admin_pb2.PictureRequest(picture=_name(picture))
+        return self._whole(lambda: self._groups.PinPicture(request, timeout=_GROUPS_S))
+
+    def split(self, picture: PictureName) -> dict[str, Any]:
+        """Takes a picture out of its group; its own new one is the answer. Errors: as `group`."""
+        request = admin_pb2.PictureRequest(picture=_name(picture))
+        return self._whole(lambda: self._groups.SplitPicture(request, timeout=_GROUPS_S))
+
+    def confirm(self, number: int) -> dict[str, Any]:
+        """Says that the pictures of a group belong together. Errors: as `group`."""
+        request = admin_pb2.ConfirmGroupRequest(number=number)
+        return self._whole(lambda: self._groups.ConfirmGroup(request, timeout=_GROUPS_S))
+
+    def _whole(self, ask: Callable[[], admin_pb2.GroupReply]) -> dict[str, Any]:
+        """A group with the pictures of all its pages."""
+        with self._errors():
+            reply = ask()
+            told, token = list(reply.group.told), ""
+            while reply.next_page_token not in {"", token}:
+                token = reply.next_page_token
+                asked = admin_pb2.ShowGroupRequest(number=reply.group.number, page_token=token)
+                reply = self._groups.ShowGroup(asked, timeout=_GROUPS_S)
+                told += reply.group.told
+        return _group(reply.group, told)
+
     @contextmanager
     def _errors(self) -> Iterator[None]:
         """Maps gRPC's failures, and messages that break a rule, to the program's own."""
@@ -208,4 +286,71 @@ def _plain(message: Message) -> dict[str, Any]:
             found[field.name] = show(value)
         else:
             found[field.name] = _plain(value) if isinstance(value, Message) else value
+    return found
+
+
+def _name(name: PictureName) -> admin_pb2.PictureName:
+    return admin_pb2.PictureName(digest=name.digest, path=name.path, file=name.file)
+
+
+def _group(group: admin_pb2.Group, told: Iterable[admin_pb2.Picture]) -> dict[str, Any]:
+    """A group as plain values: what is documented in `smarter groups show --help`."""
+    pictures = [_picture(picture, number=group.number) for picture in told]
+    inside = [picture for picture in pictures if picture["group"] == group.number]
+    return {
+        "group": group.number,
+        "pictures": group.pictures,
+        "bytes": group.bytes,
+        "pinned": group.pinned,
+        "confirmed": group.confirmed,
+        "review_until": rfc3339(group.review_until_ns) if group.review_until_ns else None,
+        "review_left_s": group.review_left_s if group.review_until_ns else None,
+        "representative": next((picture for picture in inside if picture["relation"] is None), None),
+        "members": [picture for picture in inside if picture["relation"] is not None],
+        "scenes": [picture for picture in pictures if picture["group"] != group.number],
+    }
+
+
+def _picture(picture: admin_pb2.Picture, *, number: int) -> dict[str, Any]:
+    is_inside = picture.number == number
+    stands = picture.is_representative and is_inside
+    # One that grouping would have stand for the group may hang on another group's scene: here it is a member.
+    base = picture.base if picture.HasField("base") and not (is_inside and picture.relation == "scene") else None
+    compared = base.comparison if base is not None and base.HasField("comparison") else None
+    return {
+        "digest": picture.digest.hex(),
+        "group": picture.number,
+        "relation": None if stands else "near" if is_inside else "scene",
+        "role": picture.role,
+        "state": picture.state,
+        "bytes": picture.bytes,
+        "pixels": picture.pixels,
+        "features": picture.features,
+        "paths": [_path(path) for path in picture.paths],
+        "n_paths": picture.n_paths,
+        "last_path": _path(picture.last_path) if picture.HasField("last_path") else None,
+        "sd": compared.sd if compared else None,
+        "inliers": compared.inliers if compared else None,
+        "base": None if base is None else _base(base),
+        "matches": [
+            {"digest": match.digest.hex(), "bytes": match.bytes, "sd": match.sd, "inliers": match.inliers}
+            for match in picture.matches
+        ],
+    }
+
+
+def _base(base: admin_pb2.PictureBase) -> dict[str, Any]:
+    found: dict[str, Any] = {"digest": base.digest.hex(), "path": _path(base.path) if base.HasField("path") else None}
+    if base.HasField("comparison"):
+        seen = base.comparison
+        found |= {"ncc": seen.ncc, "mirrored": seen.mirrored}
+        found |= {"transform": list(seen.transform), "transform_from_base": seen.from_base}
+    return found
+
+
+def _path(path: admin_pb2.PicturePath) -> dict[str, Any]:
+    """A path as plain values; one that is not UTF-8 also as what it is."""
+    found = {"policy": path.policy, "root": path.root, "path": show(path.path)}
+    if path.path != found["path"].encode():
+        found["path_base64"] = base64.b64encode(path.path).decode()
     return found

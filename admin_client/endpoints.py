@@ -51,6 +51,14 @@ class Endpoints:
             )
         return self.dest
 
+    def need_source(self) -> Endpoint:
+        """The source. Errors: click.UsageError where none is named."""
+        if self.source is None:
+            raise click.UsageError(
+                "name the source agent: --source unix:PATH, --source HOST:PORT --tls DIR, or `source:` in client.yaml"
+            )
+        return self.source
+
 
 def find_endpoints(connection: Connection, *, environ: Callable[[str], str | None] = os.environ.get) -> Endpoints:
     """Both agents' endpoints: the command line first, then --config, $SMARTER_CONFIG, ~/.config/smarter/client.yaml.

@@ -16,6 +16,7 @@ from common.pb import admin_pb2 as pb
 from common.pb.admin_pb2_grpc import AdminServicer, add_AdminServicer_to_server
 from source_agent.deliverer import Deliverer
 from source_agent.deliveries import RootKey
+from source_agent.groups import Groups
 from source_agent.journal import Journal
 from source_agent.link import SOFTWARE
 from source_agent.observer import Observer
@@ -31,6 +32,7 @@ class SourceAdmin(AdminServicer):
 
     agent: str
     journal: Journal
+    groups: Groups
     observer: Observer
     deliverer: Deliverer
     tally: Tally
@@ -80,6 +82,7 @@ class SourceAdmin(AdminServicer):
             watch_overflows=int(sum(snapshot(WATCH_OVERFLOWS).values())),
             last_rescan_ns=self.observer.last_rescan_ns,
             dirty=self.journal.n_dirty(),
+            pictures=self.groups.counts(),
         )
 
     def _problems(self) -> list[pb.Problem]:

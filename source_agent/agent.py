@@ -1,7 +1,8 @@
 """The composition root of the source: the one place that builds its parts and says in which order they live.
 
-    run   the daemon: watch, rescan, intake and delivery side by side until it is told to stop
-    once  one scan: everything that differs is taken in and delivered, then it ends
+    run      the daemon: watch, rescan, intake and delivery side by side until it is told to stop
+    once     one scan: everything that differs is taken in and delivered, then it ends
+    reindex  what was seen of the pictures is made again, then it ends
 
 Start-up after a crash: the lock is free, stray pins and coded files go, and the rescan finds what was missed (recovery
 needs no more than that, since no state on disk means "busy").
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,11 +28,14 @@ from common.logs import get
 from common.metrics import FALLBACKS, snapshot
 from common.wire.transport import SERVER_OPTIONS
 from common.workers import Workers
+from source_agent import groups_admin
 from source_agent.admin import SERVICE_NAME, SourceAdmin
+from source_agent.album import Album, discard
 from source_agent.config import SourceConfig
 from source_agent.deliverer import Deliverer
-from source_agent.gallery import Gallery
+from source_agent.group_views import GroupViews
 from source_agent.groups import Groups
+from source_agent.groups_admin import GroupsAdmin
 from source_agent.intake import Intake
 from source_agent.journal import Journal
 from source_agent.observer import Observer
@@ -63,6 +67,8 @@ class Summary:
     representatives: int = 0
     members: int = 0
     exact_duplicates: int = 0
+    in_review: int = 0
+    """Groups that hold something back, for they wait for the user's word."""
     unreadable: list[str] = field(default_factory=list)
     refused: list[dict[str, str]] = field(default_factory=list)
     skipped: list[dict[str, str]] = field(default_factory=list)
@@ -75,6 +81,16 @@ class Summary:
     def is_partial(self) -> bool:
         """Whether some file is not at the destination as it is here."""
         return bool(self.unreadable or self.refused)
+
+
+@dataclass(slots=True)
+class Reindexed:
+    """What `reindex` did."""
+
+    pictures: int
+    lost: int
+    """Those that no file has any more: nothing that comes is compared with them."""
+    seconds: float
 
 
 @dataclass(slots=True)
@@ -125,6 +141,8 @@ class Source:
         """
         if drain:
             self.recogniser.end_reviews()
+        else:
+            self.recogniser.groups.end_reviews(self.clock.now_ns())
         await self.observer.scan_all()
         self.tally.progress_s = self.clock.monotonic_s()
         looking = asyncio.create_task(self.observer.look_once())
@@ -140,6 +158,12 @@ class Source:
         finally:
             await _end(*tasks)
         return self._summary()
+
+    async def reindex(self, *, progress: Callable[[int, int], None]) -> Reindexed:
+        """Looks again at every picture that was placed and is not known any more; tells `progress` how far it is."""
+        lost = await self.recogniser.take_up(progress=progress)
+        pictures = self.recogniser.groups.counts()["pictures"]
+        return Reindexed(pictures, lost, round(self.clock.monotonic_s() - self.started_s, 3))
 
     async def _lose_patience(self) -> None:
         """Errors: TransientError once nothing has gone forward for the configured time, with the reason as last heard."""
@@ -169,6 +193,7 @@ class Source:
             representatives=tally.representatives,
             members=tally.members,
             exact_duplicates=tally.exact_duplicates,
+            in_review=self.recogniser.groups.counts()["in_review"],
             unreadable=[
                 *(f"{by_key[root].show(path)}: {reason}" for root, path, reason in self.journal.unreadable() if root in by_key),
                 *self.observer.unavailable.values(),
@@ -181,14 +206,23 @@ class Source:
 
     async def _admin_server(self) -> grpc.aio.Server:
         server = grpc.aio.server(options=SERVER_OPTIONS)
-        servicer = SourceAdmin(
-            self.config.agent.name, self.journal, self.observer, self.deliverer, self.tally, self.clock, self.started_s
-        )
-        servicer.serve_on(server)
+        groups = self.recogniser.groups
+        SourceAdmin(
+            agent=self.config.agent.name,
+            journal=self.journal,
+            groups=groups,
+            observer=self.observer,
+            deliverer=self.deliverer,
+            tally=self.tally,
+            clock=self.clock,
+            started_s=self.started_s,
+        ).serve_on(server)
+        views = GroupViews(self.journal, self.roots)
+        GroupsAdmin(groups, views, self.clock, heard=self.deliverer.tools.wake.set).serve_on(server)
         answers = health.aio.HealthServicer()
         await answers.set("", health_pb2.HealthCheckResponse.SERVING)
         health_pb2_grpc.add_HealthServicer_to_server(answers, server)
-        names = (SERVICE_NAME, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        names = (SERVICE_NAME, groups_admin.SERVICE_NAME, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, server)
         adminsocket.bind(server, self.config.admin.socket)
         await server.start()
@@ -196,8 +230,8 @@ class Source:
 
 
 @contextlib.asynccontextmanager
-async def assembled(config: SourceConfig, *, clock: Clock | None = None) -> AsyncIterator[Source]:
-    """A source agent for the length of the block, alone on its state directory.
+async def assembled(config: SourceConfig, *, clock: Clock | None = None, keeps_looks: bool = True) -> AsyncIterator[Source]:
+    """A source agent for the length of the block, alone on its state directory; unless it `keeps_looks`, it has seen nothing.
 
     Errors: StateInUse, SchemaTooNew, DatabaseError; ConfigError where the certificate is not this agent's.
     """
@@ -224,8 +258,10 @@ async def assembled(config: SourceConfig, *, clock: Clock | None = None) -> Asyn
         intake = Intake(roots, journal, pins=pins, clock=clock, threads=config.limits.workers)
         ends.callback(intake.close)
         groups = Groups(journal)
-        gallery = Gallery(config.agent.state)
-        ends.callback(gallery.close)
+        if not keeps_looks:
+            discard(config.agent.state)
+        album = Album(config.agent.state)
+        ends.callback(album.close)
         tally = Tally(clock)
         wake = asyncio.Event()
         observer = Observer(roots, journal, intake, clock, found=lambda: _tell(wake, recogniser))
@@ -233,7 +269,7 @@ async def assembled(config: SourceConfig, *, clock: Clock | None = None) -> Asyn
             roots={root.id: root for root in roots},
             journal=journal,
             groups=groups,
-            gallery=gallery,
+            album=album,
             spool=spool,
             workers=workers,
             n_at_once=config.limits.workers,

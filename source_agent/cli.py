@@ -15,9 +15,10 @@ from common.errors import ConfigError, ExitCode
 from common.paths import printable
 
 if TYPE_CHECKING:  # the agent's imports cost half a second, which --help and mistakes need not wait for
-    from source_agent.agent import Summary
+    from source_agent.agent import Reindexed, Summary
     from source_agent.config import SourceConfig
 
+PROGRESS_EVERY = 100
 _config = click.option("--config", "config_path", required=True, type=click.Path(path_type=Path), help="The source.yaml to use.")
 
 
@@ -73,6 +74,37 @@ def once(config_path: Path, *, drain: bool, as_json: bool) -> ExitCode:
 
 @main.command()
 @_config
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+@ending("smarter-source")
+def reindex(config_path: Path, *, as_json: bool) -> ExitCode:
+    """Forget what was seen of the pictures, and look at them again.
+
+    For a damaged or lost index; the agent must not run. Groups, and your word on them, stay as they are. A picture that no file
+    has any more cannot be looked at: it stays in its group, and nothing that comes is compared with it.
+    JSON: {"pictures", "lost", "seconds"}.
+    """
+    from common import logs
+    from source_agent.agent import assembled
+
+    config = _load(config_path)
+    logs.configure(config.log.level, config.log.format)
+
+    def progress(n_done: int, n_all: int) -> None:
+        if n_done == n_all or n_done % PROGRESS_EVERY == 0:
+            click.echo(f"smarter-source: {n_done} of {n_all} pictures looked at", err=True)
+
+    async def work() -> Reindexed:
+        async with assembled(config, keeps_looks=False) as source:
+            return await source.reindex(progress=progress)
+
+    done = asyncio.run(work())
+    text = f"{done.pictures} pictures, {done.lost} of them lost, {done.seconds} s"
+    click.echo(json.dumps(asdict(done)) if as_json else text)
+    return ExitCode.OK
+
+
+@main.command()
+@_config
 @ending("smarter-source")
 def check(config_path: Path) -> ExitCode:
     """Read the configuration and say every mistake at once."""
@@ -101,6 +133,8 @@ def _sentences(summary: Summary) -> str:
         f"{summary.representatives} representatives and {summary.members} members whole",
         f"{summary.exact_duplicates} exact duplicates for nothing, {summary.seconds} s",
     ]
+    if summary.in_review:
+        lines.append(f"{summary.in_review} groups wait for your word: smarter groups list --review")
     lines += [f"unreadable: {text}" for text in summary.unreadable]
     lines += [f"refused: {r['root']}/{r['path']}: {r['reason']}" for r in summary.refused]
     lines += [f"skipped: {s['path']} ({s['kind']})" for s in summary.skipped]

@@ -1,7 +1,7 @@
 """The journal's pictures and groups: which near-duplicates belong together, which one stands for them, and how each then goes.
 
 One transaction a step, in the journal's own file: a picture gets its group, its role and the state of its deliveries in one,
-or stays IDENTIFIED and is placed again (G1). Places are compared on what `gallery` has seen; nothing here looks at a picture.
+or stays IDENTIFIED and is placed again (G1). Places are compared on what `album` has seen; nothing here looks at a picture.
 """
 
 from __future__ import annotations
@@ -22,6 +22,12 @@ from source_agent.selection import ChosenGroup, GroupId, KnownGroup
 from source_agent.states import State
 
 _STATE_OF = {Role.NONE: State.QUEUED, Role.REPRESENTATIVE: State.QUEUED, Role.MEMBER: State.DEFERRED}
+_NEVER_WENT = (
+    "SELECT digest FROM picture p WHERE of_group = (SELECT of_group FROM picture WHERE digest = ?) AND digest <> ?"
+    " AND role = 'representative' AND NOT EXISTS (SELECT 1 FROM durable_content d WHERE d.digest = p.digest) AND NOT EXISTS"
+    " (SELECT 1 FROM version v WHERE v.digest = p.digest AND v.state IN ('queued', 'replicated', 'quarantined'))"
+)
+"""Those of a representative's group that stood for it before, while a review held them back."""
 _ALIKE = 16
 """Pictures of one moment that are looked at together; a camera without a clock gives all of its pictures the same."""
 
@@ -38,6 +44,8 @@ class Placing:
     now_ns: int
     review_ns: Mapping[Digest, int]
     """Of fresh pictures whose policy lets the user choose: for how long."""
+    n_words: int | None = None
+    """How often the user had spoken when the round began; None where that does not matter."""
 
 
 class Groups:
@@ -45,6 +53,8 @@ class Groups:
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
+        self.n_words = 0
+        """How often the user has spoken since the start."""
 
     # what is known
 
@@ -127,9 +137,14 @@ class Groups:
             for digest, role in roles.items():
                 self._journal.assign(db, digest, role, self._state_of(db, digest, role), among=(State.IDENTIFIED,))
 
-    def keep(self, placing: Placing) -> None:
-        """Journals a round of grouping: groups, places, roles and the states of deliveries, in one transaction (G1)."""
+    def keep(self, placing: Placing) -> bool:
+        """Journals a round of grouping: groups, places, roles and the states of deliveries, in one transaction (G1).
+
+        False, and nothing is written, where the user has spoken since the round began: what it was based on may be changed.
+        """
         with self._journal.writing() as db:
+            if placing.n_words not in {None, self.n_words}:
+                return False
             touched = {old for picture in placing.places if (old := _group_of(db, picture)) is not None}
             numbers = {picture: number for number, chosen in _numbered(db, placing.groups) for picture in chosen.pictures}
             for picture, place in placing.places.items():
@@ -147,6 +162,7 @@ class Groups:
                 role = Role(db.execute("SELECT role FROM picture WHERE digest = ?", (picture,)).fetchone()[0])
                 self._journal.assign(db, picture, role, self._state_of(db, picture, role), among=(State.IDENTIFIED,))
         crash_point("G1")
+        return True
 
     def end_reviews(self, now_ns: int) -> int:
         """Ends the reviews whose time is over: what was chosen without the user goes. How many there were."""
@@ -198,6 +214,7 @@ class Groups:
             number = _group_of(db, digest)
             if number is None:
                 raise KeyError(digest)
+            self.n_words += 1
             db.execute("UPDATE picture_group SET representative = ?, is_pinned = 1 WHERE id = ?", (digest, number))
             self._end_review(db, number)
         return number
@@ -211,6 +228,7 @@ class Groups:
             rest = [place.picture for place in _group(db, number).places if place.picture.digest != digest]
             if not rest:
                 raise ValueError("it is alone in its group already")
+            self.n_words += 1
             first = max(rest, key=lambda picture: (picture.rank, picture.digest)).digest
             where = "UPDATE picture_group SET representative = ?, is_pinned = 0 WHERE id = ? AND representative = ?"
             db.execute(where, (first, number, digest))
@@ -227,6 +245,7 @@ class Groups:
         with self._journal.writing() as db:
             if db.execute("UPDATE picture_group SET is_confirmed = 1 WHERE id = ?", (number,)).rowcount == 0:
                 raise KeyError(number)
+            self.n_words += 1
             self._end_review(db, number)
 
     # deliveries
@@ -238,10 +257,17 @@ class Groups:
         return State.DEFERRED if db.execute(query, (digest,)).fetchone() is not None else _STATE_OF[role]
 
     def _enthrone(self, db: Connection, representative: Digest) -> None:
-        """Whoever stands for a group goes whole and at once, whatever it was before; one that was covered stays a member."""
-        covered = "SELECT 1 FROM found_match WHERE digest = ?"
+        """Whoever stands for a group goes whole and at once, whatever it was before.
+
+        One that was covered stays a member, unless the user chose it. One that was to go and has not gone is a member again.
+        """
+        chosen = "SELECT 1 FROM picture_group WHERE representative = f.digest AND is_pinned"
+        covered = f"SELECT 1 FROM found_match f WHERE digest = ? AND NOT EXISTS ({chosen})"  # noqa: S608 - names only
         if db.execute(covered, (representative,)).fetchone() is not None:
             return
+        for (before,) in db.execute(_NEVER_WENT, (representative, representative)).fetchall():
+            db.execute("UPDATE picture SET role = ? WHERE digest = ?", (Role.MEMBER, before))
+            self._journal.assign(db, Digest(before), Role.MEMBER, State.DEFERRED, among=(State.DEFERRED,))
         db.execute("UPDATE picture SET role = ? WHERE digest = ?", (Role.REPRESENTATIVE, representative))
         state = self._state_of(db, representative, Role.REPRESENTATIVE)
         self._journal.assign(db, representative, Role.REPRESENTATIVE, state, among=(State.DEFERRED,))
@@ -249,10 +275,10 @@ class Groups:
     def _review(self, db: Connection, number: GroupId, chosen: ChosenGroup, placing: Placing) -> None:
         asked = [placing.review_ns[picture] for picture in chosen.pictures & placing.fresh if picture in placing.review_ns]
         if asked and len(chosen.pictures) > 1:
-            db.execute(
-                "UPDATE picture_group SET review_until_ns = ? WHERE id = ? AND NOT is_confirmed AND NOT is_pinned",
-                (placing.now_ns + max(asked), number),
-            )
+            # One that runs is not made longer: a group that grows every day would wait for ever.
+            where = "id = ? AND NOT is_confirmed AND NOT is_pinned AND review_until_ns = 0"
+            query = f"UPDATE picture_group SET review_until_ns = ? WHERE {where}"  # noqa: S608 - names only
+            db.execute(query, (placing.now_ns + max(asked), number))
 
     def _end_review(self, db: Connection, number: GroupId) -> None:
         db.execute("UPDATE picture_group SET review_until_ns = 0 WHERE id = ?", (number,))
@@ -271,13 +297,14 @@ def _group(db: Connection, number: GroupId) -> KnownGroup:
     return KnownGroup(
         id=number,
         representative=Digest(row["representative"]),
-        places=tuple(_place(one) for one in rows),
+        places=tuple(place_from(one) for one in rows),
         is_pinned=bool(row["is_pinned"]),
         is_confirmed=bool(row["is_confirmed"]),
     )
 
 
-def _place(row: Row) -> Place:
+def place_from(row: Row) -> Place:
+    """The place of a picture from its row."""
     return Place(
         picture=Picture(
             Digest(row["digest"]),

@@ -276,11 +276,10 @@ class Journal:
         return [self._delivery(row) for row in rows]
 
     def standing(self, digest: Digest) -> Delivery | None:
-        """A version that stands somewhere with this content."""
-        query = "SELECT v.* FROM version v JOIN entry USING (seq) WHERE v.digest = ? LIMIT 1"
+        """The newest version that stands somewhere with this content."""
         with self._lock:
-            row = self._db.execute(query, (digest,)).fetchone()
-        return None if row is None else self._delivery(row)
+            rows = self._db.execute("SELECT * FROM version WHERE digest = ? ORDER BY seq DESC", (digest,))
+            return next((self._delivery(row) for row in rows if stands(self._db, row)), None)
 
     # numbering
 
@@ -364,6 +363,13 @@ class Journal:
             role=Role(row["role"]),
         )
         return Delivery(version, root.id, bool(row["pinned"]), row["ready"])
+
+
+def stands(db: Connection, version: Row) -> bool:
+    """Whether a version is what stands at its path."""
+    where = (version["root"], paths.parent(version["path"]), paths.name(version["path"]), version["seq"])
+    query = "SELECT 1 FROM entry WHERE root = ? AND directory = ? AND name = ? AND seq = ?"
+    return db.execute(query, where).fetchone() is not None
 
 
 def _standing(db: Connection, seen: Observation) -> Row | None:

@@ -17,6 +17,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 from common.clock import Clock
@@ -29,8 +30,8 @@ from common.paths import show
 from common.similarity import registration
 from common.similarity.registration import Relation
 from common.workers import Workers, each
+from source_agent.album import Album
 from source_agent.deliveries import Delivery
-from source_agent.gallery import Gallery
 from source_agent.groups import Groups
 from source_agent.journal import Journal
 from source_agent.roots import Root
@@ -57,7 +58,7 @@ class Recogniser:
     roots: Mapping[int, Root]
     journal: Journal
     groups: Groups
-    gallery: Gallery
+    album: Album
     spool: Spool
     workers: Workers
     n_at_once: int
@@ -111,7 +112,7 @@ class Recogniser:
 
     async def sketches(self, digests: Sequence[Digest]) -> Mapping[Digest, Sketch]:
         """What pictures are recognised by, of those whose features are known."""
-        found = await self._in_thread(lambda: [(digest, self.gallery.sketch(digest)) for digest in digests])
+        found = await self._in_thread(lambda: [(digest, self.album.sketch(digest)) for digest in digests])
         return {digest: sketch for digest, sketch in found if sketch is not None}
 
     async def cover(self, digest: Digest, matches: Sequence[Match]) -> bool:
@@ -123,7 +124,7 @@ class Recogniser:
         foreign = [match for match in matches if match.digest not in ours]
         if not foreign or not await asyncio.to_thread(self.groups.cover, digest, foreign):
             return False
-        others = await self._in_thread(lambda: self.gallery.like(foreign))
+        others = await self._in_thread(lambda: self.album.like(foreign))
         n_covered = 1
         for other in others.keys() - {digest}:
             n_covered += await asyncio.to_thread(self.groups.cover, other, others[other])
@@ -134,18 +135,30 @@ class Recogniser:
         """Queues members, for no representative waits; how many."""
         return await asyncio.to_thread(self.groups.promote, most=most)
 
-    async def take_up(self) -> None:
-        """What was placed before is known again; what was seen of it and got lost is looked at again."""
-        placed = await asyncio.to_thread(self.groups.every_picture)
-        lost = await self._in_thread(lambda: self.gallery.take_up(placed))
-        again = [d for digest in lost if (d := await asyncio.to_thread(self.journal.standing, digest)) is not None]
+    async def take_up(self, *, progress: Callable[[int, int], None] = lambda _done, _all: None) -> int:
+        """Makes known again what was placed before, and looks again at what was seen of it and got lost.
+
+        Tells `progress` how many of all lost pictures it has looked at. Gives the number of those that stay lost, for no file
+        has them any more.
+        """
+        placed = dict(await asyncio.to_thread(self.groups.every_picture))
+        lost = await self._in_thread(lambda: self.album.take_up(placed.items()))
+        n_done = 0
+
+        async def again(digest: Digest) -> None:
+            """Looks at one again."""
+            nonlocal n_done
+            await self._look_again(digest, with_features=placed[digest])
+            n_done += 1
+            progress(n_done, len(lost))
+
         if lost:
-            _log.warning("pictures_seen_again", lost=len(lost), standing=len(again))
-        await each(again, self._glance, n_at_once=self.n_at_once)
-        await each(again, self._see, n_at_once=self.n_at_once)
-        await self._in_thread(lambda: self.gallery.take_up(placed))
+            _log.warning("pictures_seen_again", pictures=len(lost))
+            await each(lost, again, n_at_once=self.n_at_once)
+            lost = await self._in_thread(lambda: self.album.take_up(placed.items()))
         elders = await asyncio.to_thread(self.journal.unplaced_pictures)
         self._elders = {content_of(d): d for d in elders if d.root in self.roots and self.roots[d.root].groups}
+        return len(lost)
 
     async def _window(self) -> bool:
         """Places the richest of what waits; whether there was anything."""
@@ -164,38 +177,46 @@ class Recogniser:
         return bool(deliveries)
 
     def _richest(self, digests: Iterable[Digest]) -> list[Digest]:
-        looks = {digest: self.gallery.look(digest) for digest in digests if self.gallery.has(digest, "glance")}
+        looks = {digest: self.album.look(digest) for digest in digests if self.album.has(digest, "glance")}
         richness = {digest: (look.width * look.height, look.n_metadata, look.n_bytes) for digest, look in looks.items()}
         return sorted(looks, key=lambda digest: (tuple(-one for one in richness[digest]), digest))
 
     async def _place(self, order: Sequence[Digest], deliveries: Mapping[Digest, Delivery]) -> None:
         """Steps 3 to 5."""
-        this = Round(self.gallery, self.groups, order)
+        this = Round(self.album, self.groups, order)
         await self._through(this.hint())
         await each([deliveries[digest] for digest in this.wanted], self._see, n_at_once=self.n_at_once)
+        while not await self._settle(this, deliveries):
+            this = this.anew()  # the user spoke meanwhile, and his word stands
+        PLACED.labels("early").inc(len(order) - len(this.wanted) - len(this.postponed))
+        PLACED.labels("features").inc(len(this.wanted) + len(this.postponed))
+
+    async def _settle(self, this: Round, deliveries: Mapping[Digest, Delivery]) -> bool:
+        """Places the pictures of a round among the groups as they are; False where those changed meanwhile."""
         await self._through(this.take_up())
         await self._through(this.place())
         await each([deliveries[digest] for digest in this.postponed], self._see, n_at_once=self.n_at_once)
         await self._through(this.place_rest())
         await self._look_closer(this, deliveries)
         await self._through(this.finish())
-        await self._in_thread(lambda: self._journal(this, deliveries))
-        PLACED.labels("early").inc(len(order) - len(this.wanted) - len(this.postponed))
-        PLACED.labels("features").inc(len(this.wanted) + len(this.postponed))
+        return await self._in_thread(lambda: self._journal(this, deliveries))
 
-    def _journal(self, this: Round, deliveries: Mapping[Digest, Delivery]) -> None:
-        self.gallery.sync()
-        review_s = {digest: self.roots[deliveries[digest].root].review_s for digest in this.order}
+    def _journal(self, this: Round, deliveries: Mapping[Digest, Delivery]) -> bool:
+        self.album.sync()
+        root_of = {digest: self.roots.get(deliveries[digest].root) for digest in this.order}
+        review_s = {digest: root.review_s for digest, root in root_of.items() if root is not None}
         review_ns = {digest: int(seconds * 1e9) for digest, seconds in review_s.items() if seconds and self._has_reviews}
-        self.groups.keep(this.placing(now_ns=self.clock.now_ns(), review_ns=review_ns))
-        self.gallery.eyes.forget_hints()
+        kept = self.groups.keep(this.placing(now_ns=self.clock.now_ns(), review_ns=review_ns))
+        if kept:
+            self.album.eyes.forget_hints()
+        return kept
 
     # workers
 
     async def _glance(self, delivery: Delivery) -> None:
         """A first look; a picture that allows none is set aside."""
         digest = content_of(delivery)
-        if await self._in_thread(lambda: self.gallery.has(digest, "glance")):
+        if await self._in_thread(lambda: self.album.has(digest, "glance")):
             return
         try:
             await self._look("glance", delivery)
@@ -207,12 +228,24 @@ class Recogniser:
 
     async def _see(self, delivery: Delivery) -> None:
         """Its features; a picture without them is compared with nothing."""
-        if await self._in_thread(lambda: self.gallery.has(content_of(delivery), "see")):
+        if await self._in_thread(lambda: self.album.has(content_of(delivery), "see")):
             return
         try:
             await self._look("see", delivery)
         except (ContentError, OSError) as error:
             _count(error)
+
+    async def _look_again(self, digest: Digest, *, with_features: bool) -> None:
+        """What is kept of a placed picture is made again, from a file that has it; where there is none, nothing is."""
+        delivery = await asyncio.to_thread(self.journal.standing, digest)
+        for job in ("glance", "see") if with_features else ("glance",):
+            if delivery is None or await self._in_thread(partial(self.album.has, digest, job)):
+                continue
+            try:
+                await self._look(job, delivery)
+            except (ContentError, OSError) as error:  # also a file that has changed: the next scan finds that out
+                _count(error)
+                return
 
     async def _look(self, job: str, delivery: Delivery) -> None:
         digest = content_of(delivery)
@@ -225,7 +258,7 @@ class Recogniser:
             raise
         finally:
             os.close(fd)
-        await self._in_thread(lambda: self.gallery.keep(digest, job, seen))
+        await self._in_thread(lambda: self.album.keep(digest, job, seen))
 
     async def _look_closer(self, this: Round, deliveries: Mapping[Digest, Delivery]) -> None:
         found: dict[tuple[Digest, Digest], Relation] = {}

@@ -60,14 +60,20 @@ def choose(before: Iterable[KnownGroup], after: Iterable[Group], rank: Callable[
         confirmed = home.get(group.representative)
         loose = frozenset(picture for picture in pictures if home.get(picture) not in kept)
         if confirmed in kept:
-            kept[confirmed] |= loose
-        elif loose:
-            free.append((group.representative if group.representative in loose else min(loose), loose))
+            # What has a group stays there: the user may have taken it, or what stands here, out of the other's.
+            kept[confirmed] |= loose - home.keys()
+            loose &= home.keys()
+        if loose:
+            richest = min(loose, key=lambda picture: (*(-one for one in rank(picture)), picture))
+            free.append((group.representative if group.representative in loose else richest, loose))
     chosen = [ChosenGroup(number, known[number].representative, frozenset(held)) for number, held in kept.items()]
     taken = set(kept)
-    # Those that kept their representative come first, so that no other takes their number.
-    for representative, loose in sorted(free, key=lambda one: (not _stands(known, home, one[0]), one[0])):
-        number = _number(home, representative, loose, taken)
+    pinned = {group.representative: group.id for group in known.values() if group.is_pinned}
+    # Those that the user chose for come first, then those that kept their representative, so that no other takes their number.
+    by_claim = sorted(free, key=lambda one: (not one[1] & pinned.keys(), not _stands(known, home, one[0]), one[0]))
+    for representative, loose in by_claim:
+        users = min((pinned[picture] for picture in loose & pinned.keys() if pinned[picture] not in taken), default=None)
+        number = _number(home, representative, loose, taken) if users is None else users
         if number is None:
             chosen.append(ChosenGroup(None, representative, loose))
             continue

@@ -77,6 +77,7 @@ def _source_rows(s: dict[str, Any]) -> list[tuple[str, str]]:
         ("lag", duration_text(s["lag_s"])),
         ("backlog", size_text(s["backlog_bytes"])),
         ("versions", _counts(s["versions_by_state"])),
+        ("pictures", _counts({name.replace("_", " "): n for name, n in s["pictures"].items() if name != "pictures"})),
         ("to be looked at", str(s["dirty"])),
         ("last receipt", s["last_receipt"] or "never"),
         ("last rescan", s["last_rescan"] or "never"),

@@ -3,7 +3,8 @@
 1. The header is read and the limits applied: pixels, dimensions, format.
 2. The pixels are decoded, a JPEG at a scale that its own transform offers, others reduced at once: 40 megapixels of any
    format stay under 600 MB.
-3. Alpha is laid over white, 16 bits become 8, palettes, CMYK and the rest become RGB, and the EXIF orientation is applied.
+3. Alpha is dropped, as programs do that write a JPEG of it: what it hides is part of the picture. 16 bits become 8, palettes,
+   CMYK and the rest become RGB, and the EXIF orientation is applied.
 
 Called with hostile bytes in a process that may be lost.
 """
@@ -156,10 +157,9 @@ def _reduced_rgb(image: Image.Image, target: tuple[int, int]) -> Pixels:
         # Four bytes a pixel, and as many more for each copy.
         image, factor = image.reduce(factor), 1
     small = _eight_bits(image)
-    has_alpha = small.mode in {"LA", "La", "PA", "RGBA", "RGBa"} or "transparency" in small.info
     if small.mode in {"1", "P", "PA"}:
-        small = small.convert("RGBA" if has_alpha else "RGB")
-    return _on_white(small, factor=factor, has_alpha=has_alpha)
+        small = small.convert("RGB")
+    return _reduced(small, factor=factor)
 
 
 def _reduced_webp(content: bytes, target: tuple[int, int]) -> Pixels:
@@ -168,7 +168,7 @@ def _reduced_webp(content: bytes, target: tuple[int, int]) -> Pixels:
     factor = _factor((pixels.shape[1], pixels.shape[0]), target)
     # Strips of whole blocks give what the whole would.
     strips = _strips(pixels, rows=_STRIP_BLOCKS * factor)
-    return np.concatenate([_on_white(strip, factor=factor, has_alpha=strip.mode == "RGBA") for strip in strips])
+    return np.concatenate([_reduced(strip, factor=factor) for strip in strips])
 
 
 def _webp(content: bytes) -> Pixels:
@@ -189,14 +189,9 @@ def _factor(size: tuple[int, int], target: tuple[int, int]) -> int:
     return max(1, min(size[0] // target[0], size[1] // target[1]))
 
 
-def _on_white(image: Image.Image, *, factor: int, has_alpha: bool) -> Pixels:
+def _reduced(image: Image.Image, *, factor: int) -> Pixels:
     """(h, w, 3) uint8, `factor` times smaller by averages."""
-    small = image.reduce(factor)
-    if has_alpha:
-        small = small.convert("RGBA")
-        white = Image.new("RGBA", small.size, (255, 255, 255, 255))
-        small = Image.alpha_composite(white, small)
-    return np.asarray(small.convert("RGB"))
+    return np.asarray(image.reduce(factor).convert("RGB"))
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:

@@ -133,6 +133,26 @@ class SourceStatus(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class PicturesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     CONNECTED_FIELD_NUMBER: _builtins.int
     DESTINATION_FIELD_NUMBER: _builtins.int
     LINK_ERROR_FIELD_NUMBER: _builtins.int
@@ -146,6 +166,7 @@ class SourceStatus(_message.Message):
     WATCH_OVERFLOWS_FIELD_NUMBER: _builtins.int
     LAST_RESCAN_NS_FIELD_NUMBER: _builtins.int
     DIRTY_FIELD_NUMBER: _builtins.int
+    PICTURES_FIELD_NUMBER: _builtins.int
     connected: _builtins.bool
     destination: _builtins.str
     link_error: _builtins.str
@@ -172,6 +193,10 @@ class SourceStatus(_message.Message):
     def problems(self) -> _containers.RepeatedCompositeFieldContainer[Global___Problem]:
         """quarantined, unreadable"""
 
+    @_builtins.property
+    def pictures(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """pictures, groups, representatives, members, unseen, in_review"""
+
     def __init__(
         self,
         *,
@@ -188,10 +213,11 @@ class SourceStatus(_message.Message):
         watch_overflows: _builtins.int = ...,
         last_rescan_ns: _builtins.int = ...,
         dirty: _builtins.int = ...,
+        pictures: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["backlog_bytes", b"backlog_bytes", "connected", b"connected", "destination", b"destination", "dirty", b"dirty", "fallbacks", b"fallbacks", "lag_s", b"lag_s", "last_receipt_ns", b"last_receipt_ns", "last_rescan_ns", b"last_rescan_ns", "link_error", b"link_error", "problems", b"problems", "sent_bytes", b"sent_bytes", "versions_by_state", b"versions_by_state", "watch_overflows", b"watch_overflows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backlog_bytes", b"backlog_bytes", "connected", b"connected", "destination", b"destination", "dirty", b"dirty", "fallbacks", b"fallbacks", "lag_s", b"lag_s", "last_receipt_ns", b"last_receipt_ns", "last_rescan_ns", b"last_rescan_ns", "link_error", b"link_error", "pictures", b"pictures", "problems", b"problems", "sent_bytes", b"sent_bytes", "versions_by_state", b"versions_by_state", "watch_overflows", b"watch_overflows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -473,6 +499,444 @@ class VerifyDone(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___VerifyDone: _TypeAlias = VerifyDone  # noqa: Y015
+
+@_typing.final
+class ListGroupsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IN_REVIEW_FIELD_NUMBER: _builtins.int
+    SINGLES_FIELD_NUMBER: _builtins.int
+    POLICY_FIELD_NUMBER: _builtins.int
+    GLOB_FIELD_NUMBER: _builtins.int
+    CANDIDATES_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    in_review: _builtins.bool
+    """only groups that wait for the user's word"""
+    singles: _builtins.bool
+    """also groups of one picture"""
+    policy: _builtins.str
+    """only groups with a picture that stands in this policy"""
+    glob: _builtins.str
+    """only groups with a path that fits, as in a .gitignore"""
+    candidates: _builtins.int
+    """pictures told of each group, the representative first, then the richest; 0 means 5"""
+    page_size: _builtins.int
+    """groups; 0 means 50. A page may hold fewer"""
+    page_token: _builtins.str
+    """`next_page_token` of the page before"""
+    def __init__(
+        self,
+        *,
+        in_review: _builtins.bool = ...,
+        singles: _builtins.bool = ...,
+        policy: _builtins.str = ...,
+        glob: _builtins.str = ...,
+        candidates: _builtins.int = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidates", b"candidates", "glob", b"glob", "in_review", b"in_review", "page_size", b"page_size", "page_token", b"page_token", "policy", b"policy", "singles", b"singles"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListGroupsRequest: _TypeAlias = ListGroupsRequest  # noqa: Y015
+
+@_typing.final
+class ListGroupsReply(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GROUPS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """empty: this was the last page"""
+    @_builtins.property
+    def groups(self) -> _containers.RepeatedCompositeFieldContainer[Global___Group]:
+        """the largest first"""
+
+    def __init__(
+        self,
+        *,
+        groups: _abc.Iterable[Global___Group] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["groups", b"groups", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListGroupsReply: _TypeAlias = ListGroupsReply  # noqa: Y015
+
+@_typing.final
+class ShowGroupRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    PICTURE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    number: _builtins.int
+    page_token: _builtins.str
+    """a large group takes several pages"""
+    @_builtins.property
+    def picture(self) -> Global___PictureName:
+        """one of its pictures"""
+
+    def __init__(
+        self,
+        *,
+        number: _builtins.int = ...,
+        picture: Global___PictureName | None = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["number", b"number", "of", b"of", "picture", b"picture"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["number", b"number", "of", b"of", "page_token", b"page_token", "picture", b"picture"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_of: _TypeAlias = _typing.Literal["number", "picture"]  # noqa: Y015
+    _WhichOneofArgType_of: _TypeAlias = _typing.Literal["of", b"of"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_of) -> _WhichOneofReturnType_of | None: ...
+
+Global___ShowGroupRequest: _TypeAlias = ShowGroupRequest  # noqa: Y015
+
+@_typing.final
+class GroupReply(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GROUP_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    @_builtins.property
+    def group(self) -> Global___Group: ...
+    def __init__(
+        self,
+        *,
+        group: Global___Group | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["group", b"group"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["group", b"group", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GroupReply: _TypeAlias = GroupReply  # noqa: Y015
+
+@_typing.final
+class PictureRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PICTURE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def picture(self) -> Global___PictureName: ...
+    def __init__(
+        self,
+        *,
+        picture: Global___PictureName | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["picture", b"picture"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["picture", b"picture"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PictureRequest: _TypeAlias = PictureRequest  # noqa: Y015
+
+@_typing.final
+class ConfirmGroupRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    number: _builtins.int
+    def __init__(
+        self,
+        *,
+        number: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["number", b"number"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConfirmGroupRequest: _TypeAlias = ConfirmGroupRequest  # noqa: Y015
+
+@_typing.final
+class PictureName(_message.Message):
+    """How an operator names a picture: by its digest, or by a path, tried as root-relative, ROOT/PATH and POLICY/ROOT/PATH."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DIGEST_FIELD_NUMBER: _builtins.int
+    PATH_FIELD_NUMBER: _builtins.int
+    FILE_FIELD_NUMBER: _builtins.int
+    digest: _builtins.bytes
+    path: _builtins.bytes
+    file: _builtins.bytes
+    """where `path` exists on the operator's machine: absolute, links resolved up to its folder"""
+    def __init__(
+        self,
+        *,
+        digest: _builtins.bytes = ...,
+        path: _builtins.bytes = ...,
+        file: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "file", b"file", "path", b"path"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PictureName: _TypeAlias = PictureName  # noqa: Y015
+
+@_typing.final
+class Group(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    PICTURES_FIELD_NUMBER: _builtins.int
+    BYTES_FIELD_NUMBER: _builtins.int
+    PINNED_FIELD_NUMBER: _builtins.int
+    CONFIRMED_FIELD_NUMBER: _builtins.int
+    REVIEW_UNTIL_NS_FIELD_NUMBER: _builtins.int
+    REVIEW_LEFT_S_FIELD_NUMBER: _builtins.int
+    TOLD_FIELD_NUMBER: _builtins.int
+    number: _builtins.int
+    pictures: _builtins.int
+    """how many there are, whether told here or not"""
+    bytes: _builtins.int
+    """of all of them"""
+    pinned: _builtins.bool
+    """the user chose the representative"""
+    confirmed: _builtins.bool
+    """the user said that they belong together"""
+    review_until_ns: _builtins.int
+    """until then nothing of it is sent unless the user says so; 0: no review"""
+    review_left_s: _builtins.float
+    @_builtins.property
+    def told(self) -> _containers.RepeatedCompositeFieldContainer[Global___Picture]:
+        """the representative, members, then scenes"""
+
+    def __init__(
+        self,
+        *,
+        number: _builtins.int = ...,
+        pictures: _builtins.int = ...,
+        bytes: _builtins.int = ...,
+        pinned: _builtins.bool = ...,
+        confirmed: _builtins.bool = ...,
+        review_until_ns: _builtins.int = ...,
+        review_left_s: _builtins.float = ...,
+        told: _abc.Iterable[Global___Picture] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bytes", b"bytes", "confirmed", b"confirmed", "number", b"number", "pictures", b"pictures", "pinned", b"pinned", "review_left_s", b"review_left_s", "review_until_ns", b"review_until_ns", "told", b"told"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Group: _TypeAlias = Group  # noqa: Y015
+
+@_typing.final
+class Picture(_message.Message):
+    """One content, whatever the number of files that have it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DIGEST_FIELD_NUMBER: _builtins.int
+    BYTES_FIELD_NUMBER: _builtins.int
+    PIXELS_FIELD_NUMBER: _builtins.int
+    FEATURES_FIELD_NUMBER: _builtins.int
+    IS_REPRESENTATIVE_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    PATHS_FIELD_NUMBER: _builtins.int
+    N_PATHS_FIELD_NUMBER: _builtins.int
+    LAST_PATH_FIELD_NUMBER: _builtins.int
+    RELATION_FIELD_NUMBER: _builtins.int
+    BASE_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    MATCHES_FIELD_NUMBER: _builtins.int
+    digest: _builtins.bytes
+    bytes: _builtins.int
+    pixels: _builtins.int
+    features: _builtins.int
+    """0: recognised without"""
+    is_representative: _builtins.bool
+    """it stands for the group; of a scene: for its own"""
+    role: _builtins.str
+    """how it travels: representative | member"""
+    state: _builtins.str
+    """of its newest version"""
+    n_paths: _builtins.int
+    relation: _builtins.str
+    """near | scene: another group's representative, its base in this group. Empty: no base"""
+    number: _builtins.int
+    """of its group"""
+    @_builtins.property
+    def paths(self) -> _containers.RepeatedCompositeFieldContainer[Global___PicturePath]:
+        """files that have it now, some of them"""
+
+    @_builtins.property
+    def last_path(self) -> Global___PicturePath:
+        """where it was last, if no file has it now"""
+
+    @_builtins.property
+    def base(self) -> Global___PictureBase: ...
+    @_builtins.property
+    def matches(self) -> _containers.RepeatedCompositeFieldContainer[Global___HeldMatch]:
+        """pictures that the destination holds and found like it"""
+
+    def __init__(
+        self,
+        *,
+        digest: _builtins.bytes = ...,
+        bytes: _builtins.int = ...,
+        pixels: _builtins.int = ...,
+        features: _builtins.int = ...,
+        is_representative: _builtins.bool = ...,
+        role: _builtins.str = ...,
+        state: _builtins.str = ...,
+        paths: _abc.Iterable[Global___PicturePath] | None = ...,
+        n_paths: _builtins.int = ...,
+        last_path: Global___PicturePath | None = ...,
+        relation: _builtins.str = ...,
+        base: Global___PictureBase | None = ...,
+        number: _builtins.int = ...,
+        matches: _abc.Iterable[Global___HeldMatch] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "last_path", b"last_path"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "bytes", b"bytes", "digest", b"digest", "features", b"features", "is_representative", b"is_representative", "last_path", b"last_path", "matches", b"matches", "n_paths", b"n_paths", "number", b"number", "paths", b"paths", "pixels", b"pixels", "relation", b"relation", "role", b"role", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Picture: _TypeAlias = Picture  # noqa: Y015
+
+@_typing.final
+class PicturePath(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POLICY_FIELD_NUMBER: _builtins.int
+    ROOT_FIELD_NUMBER: _builtins.int
+    PATH_FIELD_NUMBER: _builtins.int
+    policy: _builtins.str
+    root: _builtins.str
+    path: _builtins.bytes
+    def __init__(
+        self,
+        *,
+        policy: _builtins.str = ...,
+        root: _builtins.str = ...,
+        path: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["path", b"path", "policy", b"policy", "root", b"root"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PicturePath: _TypeAlias = PicturePath  # noqa: Y015
+
+@_typing.final
+class PictureBase(_message.Message):
+    """What a picture hangs on, and how they compare."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DIGEST_FIELD_NUMBER: _builtins.int
+    PATH_FIELD_NUMBER: _builtins.int
+    COMPARISON_FIELD_NUMBER: _builtins.int
+    digest: _builtins.bytes
+    @_builtins.property
+    def path(self) -> Global___PicturePath: ...
+    @_builtins.property
+    def comparison(self) -> Global___Comparison:
+        """absent where it was recognised without features"""
+
+    def __init__(
+        self,
+        *,
+        digest: _builtins.bytes = ...,
+        path: Global___PicturePath | None = ...,
+        comparison: Global___Comparison | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["comparison", b"comparison", "path", b"path"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["comparison", b"comparison", "digest", b"digest", "path", b"path"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PictureBase: _TypeAlias = PictureBase  # noqa: Y015
+
+@_typing.final
+class Comparison(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SD_FIELD_NUMBER: _builtins.int
+    NCC_FIELD_NUMBER: _builtins.int
+    INLIERS_FIELD_NUMBER: _builtins.int
+    MIRRORED_FIELD_NUMBER: _builtins.int
+    TRANSFORM_FIELD_NUMBER: _builtins.int
+    FROM_BASE_FIELD_NUMBER: _builtins.int
+    sd: _builtins.float
+    ncc: _builtins.float
+    inliers: _builtins.int
+    mirrored: _builtins.bool
+    from_base: _builtins.bool
+    @_builtins.property
+    def transform(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """Row by row 2 x 3, of shares of width and height, the reflection included; it takes the base to the picture, or, where
+        `from_base` is false, the picture to the base.
+        """
+
+    def __init__(
+        self,
+        *,
+        sd: _builtins.float = ...,
+        ncc: _builtins.float = ...,
+        inliers: _builtins.int = ...,
+        mirrored: _builtins.bool = ...,
+        transform: _abc.Iterable[_builtins.float] | None = ...,
+        from_base: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["from_base", b"from_base", "inliers", b"inliers", "mirrored", b"mirrored", "ncc", b"ncc", "sd", b"sd", "transform", b"transform"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Comparison: _TypeAlias = Comparison  # noqa: Y015
+
+@_typing.final
+class HeldMatch(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DIGEST_FIELD_NUMBER: _builtins.int
+    BYTES_FIELD_NUMBER: _builtins.int
+    SD_FIELD_NUMBER: _builtins.int
+    INLIERS_FIELD_NUMBER: _builtins.int
+    digest: _builtins.bytes
+    bytes: _builtins.int
+    sd: _builtins.float
+    inliers: _builtins.int
+    def __init__(
+        self,
+        *,
+        digest: _builtins.bytes = ...,
+        bytes: _builtins.int = ...,
+        sd: _builtins.float = ...,
+        inliers: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bytes", b"bytes", "digest", b"digest", "inliers", b"inliers", "sd", b"sd"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HeldMatch: _TypeAlias = HeldMatch  # noqa: Y015
 
 @_typing.final
 class SimilarRequest(_message.Message):

@@ -183,3 +183,259 @@ class Admin:
             timeout,
             metadata,
             _registered_method=True)
+
+
+class GroupsStub:
+    """Which of a source's pictures are near-duplicates of which, and the user's word on them; beside Admin, at a source only. Asking
+    or saying the same again is harmless. NOT_FOUND where there is no such group or picture, INVALID_ARGUMENT where a path means
+    several.
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.ListGroups = channel.unary_unary(
+                '/smarter.v1.Groups/ListGroups',
+                request_serializer=admin__pb2.ListGroupsRequest.SerializeToString,
+                response_deserializer=admin__pb2.ListGroupsReply.FromString,
+                _registered_method=True)
+        self.ShowGroup = channel.unary_unary(
+                '/smarter.v1.Groups/ShowGroup',
+                request_serializer=admin__pb2.ShowGroupRequest.SerializeToString,
+                response_deserializer=admin__pb2.GroupReply.FromString,
+                _registered_method=True)
+        self.PinPicture = channel.unary_unary(
+                '/smarter.v1.Groups/PinPicture',
+                request_serializer=admin__pb2.PictureRequest.SerializeToString,
+                response_deserializer=admin__pb2.GroupReply.FromString,
+                _registered_method=True)
+        self.SplitPicture = channel.unary_unary(
+                '/smarter.v1.Groups/SplitPicture',
+                request_serializer=admin__pb2.PictureRequest.SerializeToString,
+                response_deserializer=admin__pb2.GroupReply.FromString,
+                _registered_method=True)
+        self.ConfirmGroup = channel.unary_unary(
+                '/smarter.v1.Groups/ConfirmGroup',
+                request_serializer=admin__pb2.ConfirmGroupRequest.SerializeToString,
+                response_deserializer=admin__pb2.GroupReply.FromString,
+                _registered_method=True)
+
+
+class GroupsServicer:
+    """Which of a source's pictures are near-duplicates of which, and the user's word on them; beside Admin, at a source only. Asking
+    or saying the same again is harmless. NOT_FOUND where there is no such group or picture, INVALID_ARGUMENT where a path means
+    several.
+    """
+
+    def ListGroups(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ShowGroup(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PinPicture(self, request, context):
+        """Makes a picture the representative of its group, for good.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SplitPicture(self, request, context):
+        """Takes a picture out of its group, into a confirmed one of its own, which is the answer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ConfirmGroup(self, request, context):
+        """The pictures of a group belong together: nothing takes them apart.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_GroupsServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'ListGroups': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListGroups,
+                    request_deserializer=admin__pb2.ListGroupsRequest.FromString,
+                    response_serializer=admin__pb2.ListGroupsReply.SerializeToString,
+            ),
+            'ShowGroup': grpc.unary_unary_rpc_method_handler(
+                    servicer.ShowGroup,
+                    request_deserializer=admin__pb2.ShowGroupRequest.FromString,
+                    response_serializer=admin__pb2.GroupReply.SerializeToString,
+            ),
+            'PinPicture': grpc.unary_unary_rpc_method_handler(
+                    servicer.PinPicture,
+                    request_deserializer=admin__pb2.PictureRequest.FromString,
+                    response_serializer=admin__pb2.GroupReply.SerializeToString,
+            ),
+            'SplitPicture': grpc.unary_unary_rpc_method_handler(
+                    servicer.SplitPicture,
+                    request_deserializer=admin__pb2.PictureRequest.FromString,
+                    response_serializer=admin__pb2.GroupReply.SerializeToString,
+            ),
+            'ConfirmGroup': grpc.unary_unary_rpc_method_handler(
+                    servicer.ConfirmGroup,
+                    request_deserializer=admin__pb2.ConfirmGroupRequest.FromString,
+                    response_serializer=admin__pb2.GroupReply.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'smarter.v1.Groups', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('smarter.v1.Groups', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class Groups:
+    """Which of a source's pictures are near-duplicates of which, and the user's word on them; beside Admin, at a source only. Asking
+    or saying the same again is harmless. NOT_FOUND where there is no such group or picture, INVALID_ARGUMENT where a path means
+    several.
+    """
+
+    @staticmethod
+    def ListGroups(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/smarter.v1.Groups/ListGroups',
+            admin__pb2.ListGroupsRequest.SerializeToString,
+            admin__pb2.ListGroupsReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ShowGroup(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/smarter.v1.Groups/ShowGroup',
+            admin__pb2.ShowGroupRequest.SerializeToString,
+            admin__pb2.GroupReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PinPicture(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/smarter.v1.Groups/PinPicture',
+            admin__pb2.PictureRequest.SerializeToString,
+            admin__pb2.GroupReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SplitPicture(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/smarter.v1.Groups/SplitPicture',
+            admin__pb2.PictureRequest.SerializeToString,
+            admin__pb2.GroupReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ConfirmGroup(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/smarter.v1.Groups/ConfirmGroup',
+            admin__pb2.ConfirmGroupRequest.SerializeToString,
+            admin__pb2.GroupReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)

@@ -71,3 +71,85 @@ class AdminServicer(metaclass=_abc_1.ABCMeta):
         """Destination only: the held pictures that look like one."""
 
 def add_AdminServicer_to_server(servicer: AdminServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
+
+class GroupsStub:
+    """Which of a source's pictures are near-duplicates of which, and the user's word on them; beside Admin, at a source only. Asking
+    or saying the same again is harmless. NOT_FOUND where there is no such group or picture, INVALID_ARGUMENT where a path means
+    several.
+    """
+
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> _Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> GroupsAsyncStub: ...
+    ListGroups: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListGroupsRequest, _admin_pb2.ListGroupsReply]
+    ShowGroup: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ShowGroupRequest, _admin_pb2.GroupReply]
+    PinPicture: _grpc.UnaryUnaryMultiCallable[_admin_pb2.PictureRequest, _admin_pb2.GroupReply]
+    """Makes a picture the representative of its group, for good."""
+    SplitPicture: _grpc.UnaryUnaryMultiCallable[_admin_pb2.PictureRequest, _admin_pb2.GroupReply]
+    """Takes a picture out of its group, into a confirmed one of its own, which is the answer."""
+    ConfirmGroup: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ConfirmGroupRequest, _admin_pb2.GroupReply]
+    """The pictures of a group belong together: nothing takes them apart."""
+
+@_typing.type_check_only
+class GroupsAsyncStub(GroupsStub):
+    """Which of a source's pictures are near-duplicates of which, and the user's word on them; beside Admin, at a source only. Asking
+    or saying the same again is harmless. NOT_FOUND where there is no such group or picture, INVALID_ARGUMENT where a path means
+    several.
+    """
+
+    def __init__(self, channel: _aio.Channel) -> None: ...
+    ListGroups: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListGroupsRequest, _admin_pb2.ListGroupsReply]  # type: ignore[assignment]
+    ShowGroup: _aio.UnaryUnaryMultiCallable[_admin_pb2.ShowGroupRequest, _admin_pb2.GroupReply]  # type: ignore[assignment]
+    PinPicture: _aio.UnaryUnaryMultiCallable[_admin_pb2.PictureRequest, _admin_pb2.GroupReply]  # type: ignore[assignment]
+    """Makes a picture the representative of its group, for good."""
+    SplitPicture: _aio.UnaryUnaryMultiCallable[_admin_pb2.PictureRequest, _admin_pb2.GroupReply]  # type: ignore[assignment]
+    """Takes a picture out of its group, into a confirmed one of its own, which is the answer."""
+    ConfirmGroup: _aio.UnaryUnaryMultiCallable[_admin_pb2.ConfirmGroupRequest, _admin_pb2.GroupReply]  # type: ignore[assignment]
+    """The pictures of a group belong together: nothing takes them apart."""
+
+class GroupsServicer(metaclass=_abc_1.ABCMeta):
+    """Which of a source's pictures are near-duplicates of which, and the user's word on them; beside Admin, at a source only. Asking
+    or saying the same again is harmless. NOT_FOUND where there is no such group or picture, INVALID_ARGUMENT where a path means
+    several.
+    """
+
+    @_abc_1.abstractmethod
+    def ListGroups(
+        self,
+        request: _admin_pb2.ListGroupsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.ListGroupsReply, _abc.Awaitable[_admin_pb2.ListGroupsReply]]: ...
+
+    @_abc_1.abstractmethod
+    def ShowGroup(
+        self,
+        request: _admin_pb2.ShowGroupRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.GroupReply, _abc.Awaitable[_admin_pb2.GroupReply]]: ...
+
+    @_abc_1.abstractmethod
+    def PinPicture(
+        self,
+        request: _admin_pb2.PictureRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.GroupReply, _abc.Awaitable[_admin_pb2.GroupReply]]:
+        """Makes a picture the representative of its group, for good."""
+
+    @_abc_1.abstractmethod
+    def SplitPicture(
+        self,
+        request: _admin_pb2.PictureRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.GroupReply, _abc.Awaitable[_admin_pb2.GroupReply]]:
+        """Takes a picture out of its group, into a confirmed one of its own, which is the answer."""
+
+    @_abc_1.abstractmethod
+    def ConfirmGroup(
+        self,
+        request: _admin_pb2.ConfirmGroupRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.GroupReply, _abc.Awaitable[_admin_pb2.GroupReply]]:
+        """The pictures of a group belong together: nothing takes them apart."""
+
+def add_GroupsServicer_to_server(servicer: GroupsServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

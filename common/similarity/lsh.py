@@ -19,6 +19,7 @@ Paper: [S §III-B, III-C1]; departs: probes [Lv et al., 25 there], weights, and 
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from blake3 import blake3
 from common.durable import make_directory, remove, write_file
 from common.errors import IntegrityError
 from common.ids import Digest
+from common.logs import get
 from common.similarity import segment
 from common.similarity.feature_index import Match, SceneOf, best
 from common.similarity.features import N_INDEXED, Features, strongest
@@ -44,6 +46,7 @@ _MERGE_RATIO = 3
 """A segment takes in its elder while that is not more than so many times longer: each picture is rewritten log4(n) times."""
 _SHORTLIST = 8
 """Pictures ranked for each one asked for, before scenes are told apart."""
+_log = get("index")
 _VERSION = 2
 
 
@@ -69,6 +72,16 @@ class LshIndex:
         for path in folder.iterdir():
             if path.name not in self._sealed and path != self._manifest:
                 remove(path)
+
+    @classmethod
+    def mended(cls, folder: Path) -> LshIndex:
+        """Opens the index in a folder; one that is damaged is begun anew, for whoever keeps the features inserts them again."""
+        try:
+            return cls(folder)
+        except (IntegrityError, ValueError, KeyError) as error:
+            _log.warning("index_damaged", folder=str(folder), reason=str(error))
+            shutil.rmtree(folder)
+            return cls(folder)
 
     def __len__(self) -> int:
         return sum(len(part) - int(part.dead.sum()) for part in self._parts)

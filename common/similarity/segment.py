@@ -12,8 +12,8 @@ candidates, which registration sends away. A crash leaves a temporary file that 
 A range of postings with equal first bits is some sixteen to thirty long, so a look-up reads two places of the file: at
 100,000 pictures that is several times as fast as a binary search.
 
-What a look-up has read is unmapped again where a table is long: the pages stay in the system's cache as long as there is
-room, but the process holds no more of them than one table's look-ups touch, whatever the number of pictures.
+Half of the tables stay mapped, where they are long: what a look-up has read of the others is unmapped again. Its pages stay
+in the system's cache as long as there is room, and the process holds less than 2 kB a picture; each page costs a fault then.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ _KEY_RANGE = 1 << 28
 """Keys are merged so many values at a time, so that merging needs little memory."""
 _POSTINGS_PER_START = 16
 """At least, in a segment of more than a million: more need more time for a look-up, fewer need more bytes for the starts."""
-_KEPT_TABLE_BYTES = 1 << 22
-"""A table that is longer does not stay mapped between look-ups."""
+_SHORT_TABLE_BYTES = 1 << 22
+"""A table that is not longer always stays mapped."""
 
 Codes = NDArray[np.uint64]
 """A key and its slot in one number: `key << 16 | slot`."""
@@ -118,9 +118,15 @@ class Segment:
         equal = np.flatnonzero(read >> np.uint32(_SLOT_BITS) == rest[which])
         which = which[equal]
         exact = np.bincount(which, minlength=len(keys))
-        if postings.nbytes > _KEPT_TABLE_BYTES:
-            self.mapped.madvise(mmap.MADV_DONTNEED)
+        if postings.nbytes > _SHORT_TABLE_BYTES and table >= len(self.postings) // 2:
+            self._unmap(postings)
         return Found(np.where(is_listed, exact, length), which, (read[equal] & _SLOT_MASK).astype(np.uint16))
+
+    def _unmap(self, view: NDArray[np.uint32]) -> None:
+        """Lets go of the whole pages of a part of the file."""
+        begin = view.ctypes.data - np.frombuffer(self.mapped, np.uint8).ctypes.data
+        first, end = -(-begin // mmap.PAGESIZE) * mmap.PAGESIZE, (begin + view.nbytes) // mmap.PAGESIZE * mmap.PAGESIZE
+        self.mapped.madvise(mmap.MADV_DONTNEED, first, end - first)
 
     def codes(self, table: int, *, low: int, high: int) -> Codes:
         """As `Mergeable`."""

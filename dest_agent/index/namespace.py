@@ -11,9 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from common.errors import ContentError, IntegrityError
+from common.errors import ContentError
 from common.ids import Digest
-from common.logs import get
 from common.model import Match
 from common.similarity import sketch
 from common.similarity.features import Features
@@ -25,8 +24,6 @@ INSERTED_AT_ONCE = 16
 """Pictures: so long an offer waits for a repair."""
 N_CANDIDATES = 10
 """Pictures of most shared descriptions whose geometry is looked at."""
-
-_log = get("dest.index")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +42,7 @@ class NamespaceIndex:
         self._folder = folder
         self._catalogue = catalogue
         self._sharing = sharing
-        try:
-            self._index = LshIndex(folder)
-        except (IntegrityError, ValueError, KeyError) as error:
-            _log.warning("index_damaged", folder=str(folder), reason=str(error))
-            shutil.rmtree(folder)
-            self._index = LshIndex(folder)
+        self._index = LshIndex.mended(folder)
 
     def __len__(self) -> int:
         return len(self._index)

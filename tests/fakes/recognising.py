@@ -9,8 +9,8 @@ from pathlib import Path
 
 from common.ids import Digest, digest_of
 from common.workers import Workers
+from source_agent.album import Album
 from source_agent.deliveries import Delivery
-from source_agent.gallery import Gallery
 from source_agent.groups import Groups
 from source_agent.recogniser import Recogniser
 from source_agent.spool import Spool
@@ -24,7 +24,7 @@ class Recognising:
 
     tree: WatchedTree
     groups: Groups
-    gallery: Gallery
+    album: Album
     recogniser: Recogniser
     looked_again: list[None] = field(default_factory=list)
 
@@ -82,13 +82,13 @@ def recognising(tmp_path: Path, deed: Callable[[Recognising], Awaitable[None]], 
         with watched(tmp_path, change=with_settings(groups=True, review_s=review_s)) as tree:
             roots = {tree.root.id: tree.root}
             spool = Spool(tmp_path / "spool", roots=roots, pins=tree.pins, workers=workers, keep_bytes=1 << 30)
-            gallery, groups = Gallery(tmp_path), Groups(tree.journal)
+            album, groups = Album(tmp_path), Groups(tree.journal)
             looked_again: list[None] = []
             recogniser = Recogniser(
                 roots=roots,
                 journal=tree.journal,
                 groups=groups,
-                gallery=gallery,
+                album=album,
                 spool=spool,
                 workers=workers,
                 n_at_once=2,
@@ -97,10 +97,10 @@ def recognising(tmp_path: Path, deed: Callable[[Recognising], Awaitable[None]], 
                 look_again=lambda: looked_again.append(None),
             )
             try:
-                await deed(Recognising(tree, groups, gallery, recogniser, looked_again))
+                await deed(Recognising(tree, groups, album, recogniser, looked_again))
             finally:
                 recogniser.close()
-                gallery.close()
+                album.close()
                 await workers.close()
 
     asyncio.run(run())

@@ -75,6 +75,18 @@ def chosen(number: int | None, *pictures: Digest) -> ChosenGroup:
             [chosen(7, A), chosen(8, B, C)],
             id="a picture that was taken out is not drawn back",
         ),
+        pytest.param(
+            [known(7, A, is_confirmed=True), known(8, B, C)],
+            [found(A, B, C, D)],
+            [chosen(7, A, D), chosen(8, B, C)],
+            id="nor does it draw the others to itself",
+        ),
+        pytest.param(
+            [known(7, A, is_pinned=True), known(8, B)],
+            [found(B, A)],
+            [chosen(7, A, B)],
+            id="of two groups that become one, the chosen representative's stays",
+        ),
     ],
 )
 def test_groups_are_chosen(before: Sequence[KnownGroup], after: Sequence[Group], expected: list[ChosenGroup]) -> None:

@@ -16,7 +16,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from common.errors import ContentError, IntegrityError
+from common.durable import remove
+from common.errors import ContentError
 from common.ids import Digest
 from common.logs import get
 from common.looks import Looks
@@ -30,24 +31,26 @@ from common.similarity.lsh import LshIndex
 from common.similarity.places import Picture, Rank
 from common.similarity.sight import Sight
 
+LOOKS = "looks.sqlite"
+FEATURES = "features"
 FIRST_EXPECTED = 10_000
 """Pictures that the summary vector of a new source is sized for; it grows by itself."""
 
 _ASKED = 10
 """Of our pictures, for one that the destination holds."""
 
-_log = get("source.gallery")
+_log = get("source.album")
 
 
-class Gallery:
+class Album:
     """Pictures as they were seen. To be used by one thread at a time."""
 
     def __init__(self, folder: Path) -> None:
         """Opens what is kept in a folder, made if absent. Errors: DatabaseError, OSError."""
-        self._looks = Looks(folder / "looks.sqlite")
+        self._looks = Looks(folder / LOOKS)
         if self._looks.problem:
             _log.warning("looks_set_aside", reason=self._looks.problem, mend="smarter-source reindex")
-        self._features = _open_index(folder / "features")
+        self._features = LshIndex.mended(folder / FEATURES)
         self.eyes = KeptEyes(self.look, self._sight, self._features, expected=FIRST_EXPECTED)
 
     def close(self) -> None:
@@ -139,14 +142,12 @@ class Gallery:
         return seen
 
 
+def discard(folder: Path) -> None:
+    """Removes all that is kept in a folder: it is made again from the pictures that still stand. A crash leaves some of it."""
+    for name in (LOOKS, f"{LOOKS}-wal", f"{LOOKS}-shm"):
+        remove(folder / name)
+    if (folder / FEATURES).exists():
+        shutil.rmtree(folder / FEATURES)
+
+
 _READ = {"glance": first_look.from_bytes, "see": sight.from_bytes}
-
-
-def _open_index(folder: Path) -> LshIndex:
-    """The index of features; one that is damaged is begun anew, for what belongs into it is kept elsewhere."""
-    try:
-        return LshIndex(folder)
-    except IntegrityError as error:
-        _log.warning("index_rebuilt", reason=str(error))
-        shutil.rmtree(folder)
-        return LshIndex(folder)

@@ -1,0 +1,198 @@
+"""The Groups service over a real socket: pages, limits, and what it says of what cannot be meant."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import grpc.aio
+import pytest
+
+from common.ids import Digest, digest_of
+from common.model import Attributes, Kind
+from common.paths import RelPath
+from common.pb import admin_pb2 as pb
+from common.pb.admin_pb2_grpc import GroupsStub
+from common.similarity.places import Bond, Picture, Place, Rank
+from common.wire.transport import CHANNEL_OPTIONS, MAX_MESSAGE_BYTES, SERVER_OPTIONS
+from source_agent.deliveries import Observation
+from source_agent.group_views import GroupViews
+from source_agent.groups import Groups, Placing
+from source_agent.groups_admin import GroupsAdmin
+from source_agent.journal import Journal
+from source_agent.roots import Root
+from source_agent.rules import Rules
+from source_agent.selection import ChosenGroup
+from tests.fakes.clock import ManualClock
+
+if TYPE_CHECKING:
+    from common.pb.admin_pb2_grpc import GroupsAsyncStub
+
+
+class Site:
+    """A journal with groups in it, and the service over it."""
+
+    def __init__(self, place: Path) -> None:
+        self.place = place
+        self.journal = Journal(place / "journal.sqlite", agent="lisbon-1")
+        self.groups = Groups(self.journal)
+        self.clock = ManualClock()
+        self.n_heard = 0
+        key = self.journal.root("photos", "library")
+        self.root = Root(key=key, folder=place / "library", rules=Rules())
+
+    def add(self, n_pictures: int, *, name: str, n_copies: int = 1, long: int = 0) -> list[Digest]:
+        """A group of pictures, the first the richest, each in some files, with names of some length."""
+        digests = [digest_of(f"{name}-{n}".encode()) for n in range(n_pictures)]
+        paths = {
+            RelPath(b"/".join([*[b"d" * 200] * (long // 201), f"{name}-{n:05}-{copy}.jpg".encode()])): digest
+            for n, digest in enumerate(digests)
+            for copy in range(n_copies)
+        }
+        self.journal.record(
+            [
+                Observation(self.root.id, path, Kind.FILE, Attributes(), 5, b"s", digest, 7, awaits_group=True)
+                for path, digest in paths.items()
+            ]
+        )
+        places = {}
+        for n, digest in enumerate(digests):
+            picture = Picture(digest, Rank(n_pictures - n, 100, 0, 10))
+            places[digest] = Place(picture, digests[0], Bond.NEAR) if n else Place(picture)
+        chosen = [ChosenGroup(None, digests[0], frozenset(digests))]
+        self.groups.keep(Placing(places, chosen, frozenset(digests), self.clock.now_ns(), {}))
+        return digests
+
+    def _heard(self) -> None:
+        self.n_heard += 1
+
+    def serve(self, deed: Callable[[GroupsAsyncStub], Awaitable[None]]) -> None:
+        """Does a deed with a client of the service."""
+
+        async def run() -> None:
+            server = grpc.aio.server(options=SERVER_OPTIONS)
+            views = GroupViews(self.journal, [self.root])
+            GroupsAdmin(self.groups, views, self.clock, heard=self._heard).serve_on(server)
+            address = f"unix:{self.place / 's'}"
+            server.add_insecure_port(address)
+            await server.start()
+            options = [*CHANNEL_OPTIONS, ("grpc.default_authority", "localhost")]
+            async with grpc.aio.insecure_channel(address, options) as channel:
+                await deed(GroupsStub(channel))
+            await server.stop(None)
+
+        try:
+            asyncio.run(run())
+        finally:
+            self.journal.close()
+
+
+def test_a_list_comes_in_pages_the_largest_group_first(tmp_path: Path) -> None:
+    """No group twice, none left out, groups of one only where they are asked for."""
+    site = Site(tmp_path)
+    for n in range(7):
+        site.add(1 + n % 4, name=f"group-{n}")
+
+    async def deed(stub: GroupsAsyncStub) -> None:
+        for singles, expected in ((False, [4, 3, 3, 2, 2]), (True, [4, 3, 3, 2, 2, 1, 1])):
+            found: list[pb.Group] = []
+            asked = pb.ListGroupsRequest(page_size=2, candidates=2, singles=singles)
+            while True:
+                page = await stub.ListGroups(asked)
+                assert 1 <= len(page.groups) <= 2
+                found += page.groups
+                if not page.next_page_token:
+                    break
+                asked.page_token = page.next_page_token
+            assert [group.pictures for group in found] == expected
+            assert len({group.number for group in found}) == len(found)
+            assert all(len(group.told) == min(2, group.pictures) for group in found)
+            assert all(group.told[0].is_representative for group in found)
+
+    site.serve(deed)
+
+
+def test_a_group_of_any_size_fits_into_messages(tmp_path: Path) -> None:
+    """Thousands of pictures with very long paths: pages below a message, each picture once, the richest first."""
+    site = Site(tmp_path)
+    digests = site.add(300, name="many", n_copies=2, long=20_000)
+    copies = site.add(1, name="copied", n_copies=400, long=2_000)
+
+    async def deed(stub: GroupsAsyncStub) -> None:
+        told: list[bytes] = []
+        asked = pb.ShowGroupRequest(number=1)
+        n_pages = 0
+        while True:
+            page = await stub.ShowGroup(asked)
+            assert page.ByteSize() < MAX_MESSAGE_BYTES
+            assert page.group.pictures == len(digests)
+            assert all(picture.n_paths == len(picture.paths) == 2 for picture in page.group.told)
+            told += [picture.digest for picture in page.group.told]
+            n_pages += 1
+            if not page.next_page_token:
+                break
+            asked.page_token = page.next_page_token
+        assert told == digests
+        assert n_pages > 5
+        listed = await stub.ListGroups(pb.ListGroupsRequest(candidates=100, singles=True))
+        assert listed.ByteSize() < MAX_MESSAGE_BYTES
+        (one,) = (await stub.ShowGroup(pb.ShowGroupRequest(picture=pb.PictureName(digest=copies[0])))).group.told
+        assert one.n_paths == 400
+        assert 1 <= len(one.paths) <= 50
+
+    site.serve(deed)
+
+
+@pytest.mark.parametrize(
+    ("call", "request_", "code"),
+    [
+        ("ShowGroup", pb.ShowGroupRequest(), "INVALID_ARGUMENT"),
+        ("ShowGroup", pb.ShowGroupRequest(number=2**64 - 1), "NOT_FOUND"),
+        ("ShowGroup", pb.ShowGroupRequest(number=1, page_token="x"), "INVALID_ARGUMENT"),
+        ("ShowGroup", pb.ShowGroupRequest(number=1, page_token="9" * 5000), "INVALID_ARGUMENT"),
+        ("ShowGroup", pb.ShowGroupRequest(picture=pb.PictureName()), "NOT_FOUND"),
+        ("ListGroups", pb.ListGroupsRequest(page_token="4:"), "INVALID_ARGUMENT"),
+        ("ListGroups", pb.ListGroupsRequest(page_token="4"), "INVALID_ARGUMENT"),
+        ("ListGroups", pb.ListGroupsRequest(glob="a" * 5000), "INVALID_ARGUMENT"),
+        ("ListGroups", pb.ListGroupsRequest(glob="\0"), "INVALID_ARGUMENT"),
+        ("PinPicture", pb.PictureRequest(), "NOT_FOUND"),
+        ("PinPicture", pb.PictureRequest(picture=pb.PictureName(digest=b"short")), "INVALID_ARGUMENT"),
+        ("SplitPicture", pb.PictureRequest(picture=pb.PictureName(digest=b"d" * 32)), "NOT_FOUND"),
+        ("SplitPicture", pb.PictureRequest(picture=pb.PictureName(path=b"\0\xff//.", file=b"\0")), "NOT_FOUND"),
+        ("ConfirmGroup", pb.ConfirmGroupRequest(), "NOT_FOUND"),
+        ("ConfirmGroup", pb.ConfirmGroupRequest(number=2**63), "NOT_FOUND"),
+    ],
+)
+def test_what_cannot_be_meant_changes_nothing(tmp_path: Path, call: str, request_: object, code: str) -> None:
+    """The status says whether it makes no sense or is not there; nobody is woken."""
+    site = Site(tmp_path)
+    site.add(2, name="group")
+
+    async def deed(stub: GroupsAsyncStub) -> None:
+        with pytest.raises(grpc.aio.AioRpcError) as failed:
+            await getattr(stub, call)(request_)
+        assert failed.value.code().name == code
+        assert failed.value.details()
+        assert site.n_heard == 0
+
+    site.serve(deed)
+
+
+def test_a_word_wakes_who_delivers(tmp_path: Path) -> None:
+    """What it made ready goes at once, not at the next change of a file."""
+    site = Site(tmp_path)
+    digests = site.add(3, name="group")
+
+    async def deed(stub: GroupsAsyncStub) -> None:
+        named = pb.PictureRequest(picture=pb.PictureName(digest=digests[2]))
+        pinned = (await stub.PinPicture(named)).group
+        assert (pinned.pinned, pinned.told[0].digest, site.n_heard) == (True, digests[2], 1)
+        confirmed = (await stub.ConfirmGroup(pb.ConfirmGroupRequest(number=1))).group
+        assert (confirmed.confirmed, site.n_heard) == (True, 2)
+        split = (await stub.SplitPicture(named)).group
+        again = (await stub.SplitPicture(named)).group
+        assert (split.pictures, split.number, again.number, site.n_heard) == (1, 2, 2, 4)
+
+    site.serve(deed)
