@@ -21,12 +21,15 @@ cdef enum:
     BLOCK_BYTES = 1024
     MOST_CORRECTIONS = 937             # beyond them libjpeg ends a run
 
-ctypedef struct Writer:
+ctypedef struct Sink:
     uint8_t* bytes
     Py_ssize_t pos
-    Py_ssize_t capacity
     uint64_t bits                      # the lower n are yet to be written
     int n
+
+ctypedef struct Writer:
+    Sink out
+    Py_ssize_t capacity
     int32_t run                        # blocks that have ended and are not written yet
     int32_t longest                    # run, at which it is written
     uint8_t* corrections               # bits that follow the run, each in a byte
@@ -37,52 +40,53 @@ ctypedef struct Writer:
 
 
 cdef inline int _reserve(Writer* w, Py_ssize_t n_bytes) noexcept nogil:
-    """Room for n_bytes, and for what the accumulator holds."""
+    """Room for n_bytes, and for what is yet to be written."""
     cdef uint8_t* larger
-    if w.capacity - w.pos >= n_bytes + 32:
+    if w.capacity - w.out.pos >= n_bytes + 32:
         return OK
-    larger = <uint8_t*> realloc(w.bytes, 2 * w.capacity + n_bytes + 32)
+    larger = <uint8_t*> realloc(w.out.bytes, 2 * w.capacity + n_bytes + 32)
     if larger == NULL:
         return NO_MEMORY
-    w.bytes = larger
+    w.out.bytes = larger
     w.capacity = 2 * w.capacity + n_bytes + 32
     return OK
 
 
-cdef inline void _flush(Writer* w) noexcept nogil:
-    """Writes the whole bytes of the accumulator, 0xFF with its 0."""
+cdef Py_ssize_t _stuff(uint8_t* bytes, Py_ssize_t pos, uint32_t word, int n_bytes) noexcept nogil:
+    """Writes the lower bytes of a word, 0xFF with its 0; returns the place behind them."""
     cdef int byte
-    while w.n >= 8:
-        w.n -= 8
-        byte = (w.bits >> w.n) & 0xFF
-        w.bytes[w.pos] = byte
-        w.pos += 1
+    while n_bytes:
+        n_bytes -= 1
+        byte = (word >> 8 * n_bytes) & 0xFF
+        bytes[pos] = byte
+        pos += 1
         if byte == 0xFF:
-            w.bytes[w.pos] = 0
-            w.pos += 1
+            bytes[pos] = 0
+            pos += 1
+    return pos
 
 
-cdef inline void _put(Writer* w, uint32_t bits, int n) noexcept nogil:
+cdef inline void _put(Sink* out, uint32_t bits, int n) noexcept nogil:
     """n bits, at most 32; the caller has reserved the room."""
     cdef uint32_t word
-    w.bits = w.bits << n | bits
-    w.n += n
-    if w.n >= 32:
-        word = <uint32_t> (w.bits >> (w.n - 32))
+    out.bits = out.bits << n | bits
+    out.n += n
+    if out.n >= 32:
+        out.n -= 32
+        word = <uint32_t> (out.bits >> out.n)
         if (~word - <uint32_t> 0x01010101) & word & <uint32_t> 0x80808080:    # a byte may be 0xFF
-            _flush(w)
+            out.pos = _stuff(out.bytes, out.pos, word, 4)
         else:
             word = swap32(word)
-            memcpy(w.bytes + w.pos, &word, 4)
-            w.pos += 4
-            w.n -= 32
+            memcpy(out.bytes + out.pos, &word, 4)
+            out.pos += 4
 
 
-cdef inline int _put_symbol(Writer* w, const Codes* table, int symbol, uint32_t bits, int n) noexcept nogil:
+cdef inline int _put_symbol(Sink* out, const Codes* table, int symbol, uint32_t bits, int n) noexcept nogil:
     """The code of a symbol, and the n bits, at most 16, that belong to it."""
     if table.length[symbol] == 0:
         return NO_CODE
-    _put(w, <uint32_t> table.code[symbol] << n | bits, table.length[symbol] + n)
+    _put(out, <uint32_t> table.code[symbol] << n | bits, table.length[symbol] + n)
     return OK
 
 
@@ -90,7 +94,7 @@ cdef void _put_corrections(Writer* w, Py_ssize_t first, Py_ssize_t last) noexcep
     """The bits first to last of the corrections."""
     cdef Py_ssize_t i
     for i in range(first, last):
-        _put(w, w.corrections[i], 1)
+        _put(&w.out, w.corrections[i], 1)
 
 
 cdef int _write_run(Writer* w, const Codes* ac) noexcept nogil:
@@ -106,7 +110,7 @@ cdef int _write_run(Writer* w, const Codes* ac) noexcept nogil:
     digits = length_of(w.run) - 1
     if _reserve(w, w.n_corrections // 4 + BLOCK_BYTES) != OK:
         return NO_MEMORY
-    if _put_symbol(w, ac, digits << 4, w.run & ((1 << digits) - 1), digits) != OK:
+    if _put_symbol(&w.out, ac, digits << 4, w.run & ((1 << digits) - 1), digits) != OK:
         return NO_CODE
     _put_corrections(w, 0, w.n_corrections)
     w.run, w.n_corrections = 0, 0
@@ -129,7 +133,7 @@ cdef inline int _write_dc(Writer* w, const Plan* plan, const Strip* strip, const
     last[0] = value
     if n > 15:
         return NO_CODE
-    return _put_symbol(w, strip.dc, n, (step if step > 0 else step + (1 << n) - 1), n)
+    return _put_symbol(&w.out, strip.dc, n, (step if step > 0 else step + (1 << n) - 1), n)
 
 
 cdef inline uint64_t _not_zero(const Plan* plan, const int16_t* block) noexcept nogil:
@@ -147,6 +151,7 @@ cdef inline uint64_t _not_zero(const Plan* plan, const int16_t* block) noexcept 
 
 cdef int _write_ac(Writer* w, const Plan* plan, const Strip* strip, const int16_t* block) noexcept nogil:
     """The AC coefficients of a sequential scan, or of a band, first time."""
+    cdef Sink out = w.out              # a copy stays in registers
     cdef uint64_t found = _not_zero(plan, block)
     cdef int k, n, size, zeros, status
     cdef int before = plan.first - 1
@@ -158,22 +163,24 @@ cdef int _write_ac(Writer* w, const Plan* plan, const Strip* strip, const int16_
         size = (value if value > 0 else -value) >> plan.low
         if size == 0:
             continue
-        if w.run:
+        if w.run:                      # nothing of this block is written yet
             status = _write_run(w, strip.ac)
             if status != OK:
                 return status
+            out = w.out
         zeros = k - before - 1
         while zeros > 15:
-            if _put_symbol(w, strip.ac, 0xF0, 0, 0) != OK:
+            if _put_symbol(&out, strip.ac, 0xF0, 0, 0) != OK:
                 return NO_CODE
             zeros -= 16
         n = length_of(size)
-        if n > 15 or _put_symbol(w, strip.ac, zeros << 4 | n, size ^ (((1 << n) - 1) & (value >> 31)), n) != OK:
+        if n > 15 or _put_symbol(&out, strip.ac, zeros << 4 | n, size ^ (((1 << n) - 1) & (value >> 31)), n) != OK:
             return NO_CODE
         before = k
-    if before == plan.last:
-        return OK
-    return _end_block(w, strip.ac) if plan.is_progressive else _put_symbol(w, strip.ac, 0, 0, 0)
+    if before != plan.last and not plan.is_progressive and _put_symbol(&out, strip.ac, 0, 0, 0) != OK:
+        return NO_CODE
+    w.out = out
+    return _end_block(w, strip.ac) if before != plan.last and plan.is_progressive else OK
 
 
 cdef int _refine_ac(Writer* w, const Plan* plan, const Strip* strip, const int16_t* block) noexcept nogil:
@@ -198,7 +205,7 @@ cdef int _refine_ac(Writer* w, const Plan* plan, const Strip* strip, const int16
             continue
         while zeros > 15 and k <= last_new:
             status = _write_run(w, strip.ac)
-            if status != OK or _put_symbol(w, strip.ac, 0xF0, 0, 0) != OK:
+            if status != OK or _put_symbol(&w.out, strip.ac, 0xF0, 0, 0) != OK:
                 return status or NO_CODE
             zeros -= 16
             _put_corrections(w, waiting, end)
@@ -208,7 +215,7 @@ cdef int _refine_ac(Writer* w, const Plan* plan, const Strip* strip, const int16
             end += 1
             continue
         status = _write_run(w, strip.ac)
-        if status != OK or _put_symbol(w, strip.ac, zeros << 4 | 1, block[plan.natural[k]] > 0, 1) != OK:
+        if status != OK or _put_symbol(&w.out, strip.ac, zeros << 4 | 1, block[plan.natural[k]] > 0, 1) != OK:
             return status or NO_CODE
         _put_corrections(w, waiting, end)
         waiting = end = zeros = 0
@@ -244,7 +251,7 @@ cdef int _write_interval(Writer* w, const Plan* plan, Py_ssize_t first, Py_ssize
                     if plan.high == 0:
                         status = _write_dc(w, plan, strip, block, &dc[s])
                     else:
-                        _put(w, (block[0] >> plan.low) & 1, 1)
+                        _put(&w.out, (block[0] >> plan.low) & 1, 1)
                 elif plan.high == 0:
                     status = _write_ac(w, plan, strip, block)
                 else:
@@ -259,13 +266,14 @@ cdef int _write_interval(Writer* w, const Plan* plan, Py_ssize_t first, Py_ssize
 
 cdef int _end_interval(Writer* w, int pad, const uint8_t[::1] ending) except -1:
     """Fills the last byte with the lower bits of pad, and appends the interval's ending."""
-    cdef int n = -w.n & 7
+    cdef int n = -w.out.n & 7
     raise_for(_reserve(w, ending.shape[0] + BLOCK_BYTES))
-    _put(w, pad & ((1 << n) - 1), n)
-    _flush(w)
+    _put(&w.out, pad & ((1 << n) - 1), n)
+    w.out.pos = _stuff(w.out.bytes, w.out.pos, <uint32_t> w.out.bits, w.out.n // 8)
+    w.out.n = 0
     for byte in ending:
-        w.bytes[w.pos] = byte
-        w.pos += 1
+        w.out.bytes[w.out.pos] = byte
+        w.out.pos += 1
     return 0
 
 
@@ -304,7 +312,7 @@ def write_scan(scan, traits, planes):
                 _end_interval(&w, oddity.pad, oddity.ending)
             else:
                 _end_interval(&w, usual, b"" if interval == plan.n_intervals - 1 else RESTARTS[interval % 8])
-        return w.bytes[:w.pos]
+        return w.out.bytes[:w.out.pos]
     finally:
-        free(w.bytes)
+        free(w.out.bytes)
         free(w.corrections)
