@@ -14,7 +14,7 @@ from common.kernel.scans cimport (
 import numpy
 
 from common.errors import ContentError
-from common.kernel.skeleton import RESTARTS, Oddity, Traits
+from common.kernel.skeleton import MAX_ODDITIES, RESTARTS, Oddity, Traits
 
 ctypedef struct Reader:
     const uint8_t* data
@@ -301,6 +301,8 @@ def read_scan(const uint8_t[::1] content not None, scan, planes):
         expected = b"" if interval == plan.n_intervals - 1 else RESTARTS[interval % 8]
         found = bytes(content[r.pos:ending])
         if found != expected or ones and pad != ((2 << ones) - 1 if usual else 1 << ones):
+            if len(oddities) == MAX_ODDITIES:
+                raise ContentError("unsupported", "nearly every interval of a scan ends in a way of its own")
             oddities.append(Oddity(interval, pad - (1 << ones), found))
         r.pos = ending
-    return Traits(usual != 0, tuple(oddities), numpy.asarray(runs[:n_runs]))
+    return Traits(usual != 0, tuple(oddities), numpy.array(runs[:n_runs]))
