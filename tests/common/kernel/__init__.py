@@ -1,1 +1,1 @@
-"""The compiled kernel, held against plain NumPy and against what common encoders write."""
+"""The compiled kernel, each function beside a plain oracle."""
