@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from common.errors import ContentError
-from common.kernel import colour, dct, pixels, sampling
+from common.kernel import colour, dct, jpeg, pixels, sampling
 from common.kernel.frame import Frame, Plane
 from tests.common.kernel import oracles
 from tests.fakes import pictures, scenes
@@ -77,7 +77,9 @@ def test_what_is_expected_of_a_picture_decodes_to_what_pillow_shows_of_its_own_j
         file = io.BytesIO(pictures.jpeg_of(drawn, quality=quality, progressive=progressive, subsampling=sampled))
         with Image.open(file) as image:
             frame, shown = frame_of(image), array_of(image)
+        written = jpeg.parse(file.getvalue()).planes
         planes = [dct.quantise(expected) for expected in pixels.expect(array_of(drawn), frame, "islow")]
+        assert all(map(np.array_equal, planes, written)), quality
         assert np.array_equal(pixels.decode_pixels(planes, frame), shown), quality
 
 
