@@ -3,6 +3,11 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
+# What the compiled kernel is made of, and whether there is something to compile it with.
+KERNEL      := setup.py $(wildcard common/kernel/*.pyx common/kernel/*.pxd)
+CAN_COMPILE := import os, shutil, sysconfig as s; compiler = os.environ.get("CC") or s.get_config_var("CC") or "cc"; \
+  raise SystemExit(not (shutil.which(compiler.split()[0]) and os.path.exists(os.path.join(s.get_path("include"), "Python.h"))))
+
 .PHONY: demo test check proto bench format clean soak
 
 demo: $(VENV)/installed
@@ -40,15 +45,17 @@ proto: $(VENV)/proto
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info
+	rm -f common/kernel/*.c common/kernel/*.so
 
 # What is missing is said in one sentence before pip says it in forty lines.
 $(VENV)/bin/python:
 	@command -v $(PYTHON) >/dev/null || { echo "Smarter needs Python 3.11 or newer: apt-get install python3 python3-venv" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Smarter needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version)" >&2; exit 1; }
+	@$(PYTHON) -c '$(CAN_COMPILE)' || { echo "Smarter compiles its kernel with a C compiler and Python's headers: apt-get install gcc python3-dev" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "Python's venv module is missing: apt-get install python3-venv" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/installed: pyproject.toml | $(VENV)/bin/python
+$(VENV)/installed: pyproject.toml $(KERNEL) | $(VENV)/bin/python
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable .
 	@touch $@
 

@@ -1,1 +1,1 @@
-"""The kernel that both agents and the operator's command share; it imports none of them."""
+"""What both agents and the operator's command share; it imports none of them."""

@@ -1,0 +1,81 @@
+"""The plan of a scan, for C. The rule that makes it safe: what `plan_of` has accepted stays inside its planes."""
+
+from libc.stdint cimport int16_t, int32_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+cdef extern from *:
+    """
+    #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    #define swap32(x) (x)
+    #else
+    #define swap32(x) __builtin_bswap32(x)
+    #endif
+    #define length_of(x) ((x) ? 32 - __builtin_clz(x) : 0)
+    #define lowest_of(x) __builtin_ctzll(x)
+    """
+    uint32_t swap32(uint32_t) nogil    # between a number and its bytes, the highest first
+    int length_of(uint32_t) nogil      # of a number, in binary digits
+    int lowest_of(uint64_t) nogil      # place of the lowest 1; there must be one
+
+cdef enum:
+    FAST = 10                          # codes up to this length are found by one look
+    LONGEST_RUN = 0x7FFF
+    OK = 0
+    SHORT = 1
+    NOT_A_CODE = 2
+    OUT_OF_RANGE = 3
+    NO_CODE = 4
+    OTHER_RUNS = 5
+    NO_MEMORY = 6
+
+ctypedef struct Codes:
+    uint16_t fast[1 << FAST]           # by the next bits: length with value << 12 | length << 8 | symbol; 0 if longer
+    int16_t value[1 << FAST]           # by the next bits, if symbol and value are in them
+    int32_t largest[17]                # code of a length, -1 if there is none
+    int32_t offset[17]                 # code + offset is the place of its symbol
+    uint8_t symbols[256]
+    uint16_t code[256]                 # by symbol
+    uint8_t length[256]                # by symbol, 0 if it has no code
+
+ctypedef struct Strip:                 # what a component has in the scan
+    int16_t* blocks
+    Py_ssize_t cols
+    int h                              # blocks in an MCU
+    int v
+    Codes* dc
+    Codes* ac
+
+ctypedef struct Plan:
+    Strip strips[4]
+    int n_strips
+    Py_ssize_t mcu_rows
+    Py_ssize_t mcu_cols
+    Py_ssize_t restart                 # MCUs in an interval
+    Py_ssize_t n_intervals
+    Py_ssize_t n_blocks
+    bint is_progressive
+    int first                          # of the band; a sequential scan has them all
+    int last
+    int high
+    int low
+    uint8_t natural[64]                # place in the block, by place in the file
+    uint8_t zigzag[64]                 # the other way round
+
+
+cdef class Tables:
+    cdef Codes codes[8]
+    cdef int fill(self, int at, const uint8_t[::1] counts, const uint8_t[::1] symbols) except -1
+    cdef void fill_fast(self, Codes* table, int code, int length, int symbol) noexcept
+
+
+cdef int plan_of(Plan* plan, Tables tables, scan, planes) except -1
+cdef int raise_for(int status) except -1
+
+
+cdef inline int16_t* locate(const Strip* strip, Py_ssize_t row, Py_ssize_t col, int i) noexcept nogil:
+    """Block i of the strip's part of the MCU at (row, col): i < v * h, so it is inside the MCU."""
+    return strip.blocks + ((row * strip.v + i // strip.h) * strip.cols + col * strip.h + i % strip.h) * 64
+
+
+cdef inline bint is_dc(const Plan* plan) noexcept nogil:
+    """Whether the scan has DC coefficients."""
+    return not plan.is_progressive or plan.first == 0

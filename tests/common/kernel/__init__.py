@@ -1,0 +1,1 @@
+"""The compiled kernel, each function beside a plain oracle."""
