@@ -18,7 +18,7 @@ _SOURCES = sorted(Path("common/kernel").glob("*.pyx"))
 
 setup(
     ext_modules=cythonize(
-        [Extension(f"common.kernel.{source.stem}", [str(source)], extra_compile_args=["-O2"]) for source in _SOURCES],
+        [Extension(f"common.kernel.{source.stem}", [str(source)], extra_compile_args=["-O2", "-g0"]) for source in _SOURCES],
         compiler_directives=_DIRECTIVES,
     ),
 )
