@@ -11,7 +11,9 @@ from types import MappingProxyType
 from typing import Protocol
 
 from common.coding import CODINGS, candidates
+from common.coding.lepton import MAGIC
 from common.delta.container import Container, from_bytes, to_bytes
+from common.delta.jpegs import JpegAlone, JpegCoefficients, JpegReplay
 from common.delta.patch import ZstdPatch
 from common.delta.whole import Whole
 from common.errors import ContentError, IntegrityError
@@ -39,7 +41,13 @@ class Method(Protocol):
 
 
 METHODS: Mapping[str, Method] = MappingProxyType(
-    {"zstd-patch": ZstdPatch(), **{name: Whole(coding) for name, coding in CODINGS.items()}},
+    {
+        "zstd-patch": ZstdPatch(),
+        "jpeg-coefficients": JpegCoefficients(),
+        "jpeg-replay": JpegReplay(),
+        "jpeg": JpegAlone(),
+        **{name: Whole(coding) for name, coding in CODINGS.items()},
+    },
 )
 
 
@@ -97,7 +105,7 @@ def _tried(target: bytes, base: bytes | None) -> Sequence[str]:
     if max(len(target), len(base or b"")) > MAX_BYTES:
         raise ContentError("too_large", f"more than {MAX_BYTES >> 20} MiB are in no delta")
     based = [name for name, method in METHODS.items() if method.needs_base] if base else []
-    return (*based, *candidates(target[:64], len(target)))
+    return (*based, *(["jpeg"] if target.startswith(MAGIC) else []), *candidates(target[:64], len(target)))
 
 
 def _decodes(made: bytes, base: bytes | None, target: bytes) -> bool:
