@@ -152,7 +152,6 @@ cdef inline int code_bit(Coder* coder, int bit, int node, int selector) noexcept
     inputs[INPUTS] = inputs[INPUTS + 1] = 0
     for i in range(INPUTS):
         inputs[i] = coder.stretch[(coder.counters[coder.lines[i] + node] ^ FRESH) >> 20]
-    for i in range(LANES):
         odds += <int>inputs[i] * weights[i]
     odds >>= 13
     odds = 2047 if odds > 2047 else odds
