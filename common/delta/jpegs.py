@@ -114,7 +114,7 @@ def _skeleton(body: bytes, known: bytes, *, size: int) -> tuple[bytes, bytes]:
     if len(body) < _HEAD.size:
         raise ContentError("damaged", "a delta that ends early")
     n_coded, n_bytes = _HEAD.unpack_from(body)
-    if n_bytes > 2 * size + 65536 or _HEAD.size + n_coded > len(body):  # noqa: PLR2004 - traits beside the headers
+    if n_bytes > 2 * size + 65536 or _HEAD.size + n_coded > len(body):
         raise ContentError("damaged", "a skeleton larger than its file")
     coded = body[_HEAD.size : _HEAD.size + n_coded]
     return ZstdPatch().decode(coded, known, size=n_bytes), body[_HEAD.size + n_coded :]
