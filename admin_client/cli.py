@@ -16,6 +16,8 @@ from admin_client.options import Connection, connection_options
 from common.errors import ExitCode, SmarterError
 
 _VERBS = {
+    "code": ("admin_client.verbs.code", "Code a file as the daemons do, and decode it."),
+    "delta": ("admin_client.verbs.delta", "Code a file as what it has more than another one, and decode it."),
     "demo": ("admin_client.verbs.demo", "Replicate a sample library between two agents on this machine."),
     "groups": ("admin_client.verbs.groups", "Show the near-duplicates among a source's pictures, and decide on them."),
     "identify": ("admin_client.verbs.identify", "Group the near-duplicate pictures below a directory."),

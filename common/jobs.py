@@ -17,7 +17,7 @@ from types import MappingProxyType
 from blake3 import blake3
 
 from common.coding import CODINGS
-from common.errors import ContentError
+from common.errors import ContentError, IntegrityError
 
 MAX_PICTURE_BYTES = 256 * 1024 * 1024
 """A file that is larger is not looked at as a picture: a worker reads all of it at once."""
@@ -146,6 +146,42 @@ def compare(arguments: Mapping[str, Value], fds: Sequence[int]) -> dict[str, Val
     return _told(registration.to_bytes(closer.compare(a, b)), fds)
 
 
+def delta_encode(arguments: Mapping[str, Value], fds: Sequence[int]) -> dict[str, Value]:
+    """Writes the smallest delta of the second descriptor's content over the first's into the last.
+
+    With two descriptors there is no base, and the smallest whole coding is written. Errors: ContentError, OSError.
+    """
+    from common import delta  # noqa: PLC0415 - likewise
+
+    del arguments
+    *base, target = (_read(fd) for fd in fds[:-1])
+    made = delta.encode_best(target, base[0] if base else None)
+    return {"method": delta.described(made)[0], "target_bytes": len(target), "delta_bytes": len(made), **_told(made, fds)}
+
+
+def delta_decode(arguments: Mapping[str, Value], fds: Sequence[int]) -> dict[str, Value]:
+    """Writes the target of the delta in the last descriptor but one, over the base in the first, into the last.
+
+    Errors: ContentError, `integrity` where base, delta and target do not belong together; OSError.
+    """
+    from common import delta  # noqa: PLC0415 - likewise
+
+    del arguments
+    *base, made = (_read(fd) for fd in fds[:-1])
+    try:
+        target = delta.decode(made, base[0] if base else None)
+    except IntegrityError as error:
+        raise ContentError("integrity", str(error)) from error
+    return {"digest": blake3(target).hexdigest(), **_told(target, fds)}
+
+
+def _read(fd: int) -> bytes:
+    source = DigestingSource(fd)
+    if source.size > MAX_PICTURE_BYTES:
+        raise ContentError("too_large", f"a file of {source.size >> 20} MiB is in no delta")
+    return b"".join(iter(lambda: source.read(source.size or 1), b""))
+
+
 def _whole(arguments: Mapping[str, Value], fds: Sequence[int], *, at: int) -> bytes:
     source = DigestingSource(fds[at])
     if source.size > MAX_PICTURE_BYTES:
@@ -165,4 +201,14 @@ def _told(seen: bytes, fds: Sequence[int]) -> dict[str, Value]:
     return {"bytes": target.n_bytes}
 
 
-JOBS: Mapping[str, Job] = MappingProxyType({"encode": encode, "decode": decode, "glance": glance, "see": see, "compare": compare})
+JOBS: Mapping[str, Job] = MappingProxyType(
+    {
+        "encode": encode,
+        "decode": decode,
+        "glance": glance,
+        "see": see,
+        "compare": compare,
+        "delta_encode": delta_encode,
+        "delta_decode": delta_decode,
+    }
+)

@@ -37,7 +37,7 @@ _log = get("source.observer")
 
 @dataclass(slots=True)
 class Observer:
-    """One agent's senses. `quiet` says that nothing known is waiting for a look."""
+    """One agent's senses. `quiet` says that nothing known is waiting for a look, but for files that never rest."""
 
     roots: Sequence[Root]
     journal: Journal
@@ -113,7 +113,9 @@ class Observer:
         while True:
             self._look.clear()
             restless = await self._take(at_rest_only=True)
-            self.quiet = not restless
+            if not self.quiet:
+                self.quiet = True  # a log that is written to day and night must not keep what waits for a quiet moment
+                self.found()
             if restless:
                 await self.clock.sleep(REST_S)
             else:

@@ -188,8 +188,9 @@ class Recogniser:
         await each([deliveries[digest] for digest in this.wanted], self._see, n_at_once=self.n_at_once)
         while not await self._settle(this, deliveries):
             this = this.anew()  # the user spoke meanwhile, and his word stands
-        PLACED.labels("early").inc(len(order) - len(this.wanted) - len(this.postponed))
-        PLACED.labels("features").inc(len(this.wanted) + len(this.postponed))
+        n_with_features = len({*this.wanted, *this.postponed})
+        PLACED.labels("early").inc(len(order) - n_with_features)
+        PLACED.labels("features").inc(n_with_features)
 
     async def _settle(self, this: Round, deliveries: Mapping[Digest, Delivery]) -> bool:
         """Places the pictures of a round among the groups as they are; False where those changed meanwhile."""

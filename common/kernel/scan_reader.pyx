@@ -8,13 +8,13 @@ from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t,
 from libc.string cimport memcpy, memset
 
 from common.kernel.scans cimport (
-    FAST, NOT_A_CODE, OK, OUT_OF_RANGE, SHORT, Codes, Plan, Strip, Tables, length_of, locate, plan_of, raise_for, swap32,
+    FAST, NOT_A_CODE, OK, OUT_OF_RANGE, SHORT, Codes, Plan, Strip, Tables, length_of, locate, lowest_of, not_zero, plan_of, raise_for, swap32,
 )
 
 import numpy
 
 from common.errors import ContentError
-from common.kernel.skeleton import RESTARTS, Oddity, Traits
+from common.kernel.skeleton import MAX_ODDITIES, RESTARTS, Oddity, Traits
 
 ctypedef struct Reader:
     const uint8_t* data
@@ -166,6 +166,7 @@ cdef int _refine_ac(Reader* r, const Plan* plan, const Strip* strip, int16_t* bl
     cdef int32_t one = 1 << plan.low
     cdef int32_t value
     cdef int16_t* here
+    cdef uint64_t found
     if r.run == 0:
         while k <= plan.last:
             symbol = _symbol(r, strip.ac)
@@ -195,12 +196,11 @@ cdef int _refine_ac(Reader* r, const Plan* plan, const Strip* strip, int16_t* bl
                 block[plan.natural[k]] = <int16_t> value
             k += 1
     if r.run > 0:
-        while k <= plan.last:
-            here = block + plan.natural[k]
-            if here[0]:
-                _correct(r, here, one)
-            k += 1
         r.run -= 1
+        found = not_zero(plan, block) >> k << k if k <= plan.last else 0
+        while found:
+            _correct(r, block + plan.natural[lowest_of(found)], one)
+            found &= found - 1
     return OK
 
 
@@ -208,7 +208,7 @@ cdef int _read_interval(Reader* r, const Plan* plan, Py_ssize_t first, Py_ssize_
     """The MCUs from `first` up to `last`, which lie between two restart markers."""
     cdef int32_t[4] dc
     cdef Py_ssize_t row, col, mcu
-    cdef int s, i, status
+    cdef int s, y, x, status
     cdef const Strip* strip
     cdef int16_t* block
     memset(dc, 0, sizeof(dc))
@@ -217,25 +217,26 @@ cdef int _read_interval(Reader* r, const Plan* plan, Py_ssize_t first, Py_ssize_
     for mcu in range(first, last):
         for s in range(plan.n_strips):
             strip = &plan.strips[s]
-            for i in range(strip.v * strip.h):
-                block = locate(strip, row, col, i)
-                status = OK
-                if not plan.is_progressive:
-                    status = _read_dc(r, plan, strip, block, &dc[s])
-                    if status == OK:
-                        status = _read_ac(r, plan, strip, block, runs, n_runs)
-                elif plan.first == 0:
-                    if plan.high == 0:
+            for y in range(strip.v):
+                for x in range(strip.h):
+                    block = locate(strip, row, col, y, x)
+                    status = OK
+                    if not plan.is_progressive:
                         status = _read_dc(r, plan, strip, block, &dc[s])
+                        if status == OK:
+                            status = _read_ac(r, plan, strip, block, runs, n_runs)
+                    elif plan.first == 0:
+                        if plan.high == 0:
+                            status = _read_dc(r, plan, strip, block, &dc[s])
+                        else:
+                            _refill(r)
+                            block[0] |= <int16_t> (_take(r, 1) << plan.low)
+                    elif plan.high == 0:
+                        status = _read_ac(r, plan, strip, block, runs, n_runs)
                     else:
-                        _refill(r)
-                        block[0] |= <int16_t> (_take(r, 1) << plan.low)
-                elif plan.high == 0:
-                    status = _read_ac(r, plan, strip, block, runs, n_runs)
-                else:
-                    status = _refine_ac(r, plan, strip, block, runs, n_runs)
-                if status != OK:
-                    return SHORT if r.n_invented > r.n else status
+                        status = _refine_ac(r, plan, strip, block, runs, n_runs)
+                    if status != OK:
+                        return SHORT if r.n_invented > r.n else status
         if r.n_invented > r.n:
             return SHORT
         col += 1
@@ -301,6 +302,8 @@ def read_scan(const uint8_t[::1] content not None, scan, planes):
         expected = b"" if interval == plan.n_intervals - 1 else RESTARTS[interval % 8]
         found = bytes(content[r.pos:ending])
         if found != expected or ones and pad != ((2 << ones) - 1 if usual else 1 << ones):
+            if len(oddities) == MAX_ODDITIES:
+                raise ContentError("unsupported", "nearly every interval of a scan ends in a way of its own")
             oddities.append(Oddity(interval, pad - (1 << ones), found))
         r.pos = ending
-    return Traits(usual != 0, tuple(oddities), numpy.asarray(runs[:n_runs]))
+    return Traits(usual != 0, tuple(oddities), numpy.array(runs[:n_runs]))

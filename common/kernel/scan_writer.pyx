@@ -10,7 +10,7 @@ from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy, memset
 
 from common.kernel.scans cimport (
-    LONGEST_RUN, NO_CODE, NO_MEMORY, OK, OTHER_RUNS, Codes, Plan, Strip, Tables, length_of, locate, lowest_of, plan_of, raise_for, swap32,
+    LONGEST_RUN, NO_CODE, NO_MEMORY, OK, OTHER_RUNS, Codes, Plan, Strip, Tables, length_of, locate, lowest_of, not_zero, plan_of, raise_for, swap32,
 )
 
 import numpy
@@ -136,23 +136,10 @@ cdef inline int _write_dc(Writer* w, const Plan* plan, const Strip* strip, const
     return _put_symbol(&w.out, strip.dc, n, (step if step > 0 else step + (1 << n) - 1), n)
 
 
-cdef inline uint64_t _not_zero(const Plan* plan, const int16_t* block) noexcept nogil:
-    """A 1 at the place in the file of each coefficient of the band that is not 0: most are, four at a time."""
-    cdef uint64_t four
-    cdef uint64_t found = 0
-    cdef int i, j
-    for i in range(0, 64, 4):
-        memcpy(&four, block + i, 8)
-        if four:
-            for j in range(i, i + 4):
-                found |= <uint64_t> (block[j] != 0) << plan.zigzag[j]
-    return found >> plan.first << plan.first << (63 - plan.last) >> (63 - plan.last)
-
-
 cdef int _write_ac(Writer* w, const Plan* plan, const Strip* strip, const int16_t* block) noexcept nogil:
     """The AC coefficients of a sequential scan, or of a band, first time."""
     cdef Sink out = w.out              # a copy stays in registers
-    cdef uint64_t found = _not_zero(plan, block)
+    cdef uint64_t found = not_zero(plan, block)
     cdef int k, n, size, zeros, status
     cdef int before = plan.first - 1
     cdef int32_t value
@@ -188,21 +175,28 @@ cdef int _refine_ac(Writer* w, const Plan* plan, const Strip* strip, const int16
     cdef int k, size, status
     cdef int last_new = 0
     cdef int zeros = 0
+    cdef int before = plan.first - 1
     cdef int[64] sizes
-    cdef uint64_t found = _not_zero(plan, block)
+    cdef uint64_t found = not_zero(plan, block)
+    cdef uint64_t left = 0                          # those that this scan knows of
     cdef Py_ssize_t waiting = w.n_corrections       # of this block, from here to `end`
     cdef Py_ssize_t end = waiting
     if found == 0:
         return _end_block(w, strip.ac)
-    for k in range(plan.first, plan.last + 1):
+    while found:
+        k = lowest_of(found)
+        found &= found - 1
         size = block[plan.natural[k]]
         sizes[k] = (size if size > 0 else -size) >> plan.low
+        if sizes[k]:
+            left |= <uint64_t> 1 << k
         if sizes[k] == 1:
             last_new = k
-    for k in range(plan.first, plan.last + 1):
-        if sizes[k] == 0:
-            zeros += 1
-            continue
+    while left:
+        k = lowest_of(left)
+        left &= left - 1
+        zeros += k - before - 1
+        before = k
         while zeros > 15 and k <= last_new:
             status = _write_run(w, strip.ac)
             if status != OK or _put_symbol(&w.out, strip.ac, 0xF0, 0, 0) != OK:
@@ -219,7 +213,7 @@ cdef int _refine_ac(Writer* w, const Plan* plan, const Strip* strip, const int16
             return status or NO_CODE
         _put_corrections(w, waiting, end)
         waiting = end = zeros = 0
-    if zeros == 0 and end == waiting:
+    if zeros == 0 and before == plan.last and end == waiting:
         return OK
     w.n_corrections = end
     return _end_block(w, strip.ac)
@@ -229,7 +223,7 @@ cdef int _write_interval(Writer* w, const Plan* plan, Py_ssize_t first, Py_ssize
     """The MCUs from `first` up to `last`, which lie between two restart markers."""
     cdef int32_t[4] dc
     cdef Py_ssize_t row, col, mcu
-    cdef int s, i, status
+    cdef int s, y, x, status
     cdef const Strip* strip
     cdef const int16_t* block
     memset(dc, 0, sizeof(dc))
@@ -238,26 +232,27 @@ cdef int _write_interval(Writer* w, const Plan* plan, Py_ssize_t first, Py_ssize
     for mcu in range(first, last):
         for s in range(plan.n_strips):
             strip = &plan.strips[s]
-            for i in range(strip.v * strip.h):
-                block = locate(strip, row, col, i)
-                status = _reserve(w, BLOCK_BYTES)
-                if status != OK:
-                    return status
-                if not plan.is_progressive:
-                    status = _write_dc(w, plan, strip, block, &dc[s])
-                    if status == OK:
-                        status = _write_ac(w, plan, strip, block)
-                elif plan.first == 0:
-                    if plan.high == 0:
+            for y in range(strip.v):
+                for x in range(strip.h):
+                    block = locate(strip, row, col, y, x)
+                    status = _reserve(w, BLOCK_BYTES)
+                    if status != OK:
+                        return status
+                    if not plan.is_progressive:
                         status = _write_dc(w, plan, strip, block, &dc[s])
+                        if status == OK:
+                            status = _write_ac(w, plan, strip, block)
+                    elif plan.first == 0:
+                        if plan.high == 0:
+                            status = _write_dc(w, plan, strip, block, &dc[s])
+                        else:
+                            _put(&w.out, (block[0] >> plan.low) & 1, 1)
+                    elif plan.high == 0:
+                        status = _write_ac(w, plan, strip, block)
                     else:
-                        _put(&w.out, (block[0] >> plan.low) & 1, 1)
-                elif plan.high == 0:
-                    status = _write_ac(w, plan, strip, block)
-                else:
-                    status = _refine_ac(w, plan, strip, block)
-                if status != OK:
-                    return status
+                        status = _refine_ac(w, plan, strip, block)
+                    if status != OK:
+                        return status
         col += 1
         if col == plan.mcu_cols:
             row, col = row + 1, 0

@@ -1,6 +1,7 @@
 """The plan of a scan, for C. The rule that makes it safe: what `plan_of` has accepted stays inside its planes."""
 
 from libc.stdint cimport int16_t, int32_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcpy
 
 cdef extern from *:
     """
@@ -59,6 +60,9 @@ ctypedef struct Plan:
     int low
     uint8_t natural[64]                # place in the block, by place in the file
     uint8_t zigzag[64]                 # the other way round
+    uint8_t quads[16]                  # quarters of rows, by the place of their first, that the band has a part in
+    int n_quads
+    uint64_t band                      # a 1 for each place in the file
 
 
 cdef class Tables:
@@ -71,9 +75,22 @@ cdef int plan_of(Plan* plan, Tables tables, scan, planes) except -1
 cdef int raise_for(int status) except -1
 
 
-cdef inline int16_t* locate(const Strip* strip, Py_ssize_t row, Py_ssize_t col, int i) noexcept nogil:
-    """Block i of the strip's part of the MCU at (row, col): i < v * h, so it is inside the MCU."""
-    return strip.blocks + ((row * strip.v + i // strip.h) * strip.cols + col * strip.h + i % strip.h) * 64
+cdef inline int16_t* locate(const Strip* strip, Py_ssize_t row, Py_ssize_t col, int y, int x) noexcept nogil:
+    """A block of the strip's part of the MCU at (row, col): y < v and x < h, so it is inside the MCU."""
+    return strip.blocks + ((row * strip.v + y) * strip.cols + col * strip.h + x) * 64
+
+
+cdef inline uint64_t not_zero(const Plan* plan, const int16_t* block) noexcept nogil:
+    """A 1 at the place in the file of each coefficient of the band that is not 0. Most are 0, four at a time."""
+    cdef uint64_t four
+    cdef uint64_t found = 0
+    cdef int i, j
+    for i in range(plan.n_quads):
+        memcpy(&four, block + plan.quads[i], 8)
+        if four:
+            for j in range(plan.quads[i], plan.quads[i] + 4):
+                found |= <uint64_t> (block[j] != 0) << plan.zigzag[j]
+    return found & plan.band
 
 
 cdef inline bint is_dc(const Plan* plan) noexcept nogil:

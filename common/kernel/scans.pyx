@@ -1,6 +1,6 @@
 """What reading and writing a scan share: its Huffman tables, and a plan that is known to stay inside its planes."""
 
-from libc.stdint cimport int16_t, int32_t, uint8_t
+from libc.stdint cimport int16_t, int32_t, uint8_t, uint64_t
 from libc.string cimport memset
 
 from common.errors import ContentError
@@ -88,6 +88,11 @@ cdef int plan_of(Plan* plan, Tables tables, scan, planes) except -1:
     for i in range(64):
         plan.natural[i] = NATURAL_ORDER[i]
         plan.zigzag[plan.natural[i]] = i
+    plan.band = (<uint64_t> 2 << plan.last) - (<uint64_t> 1 << plan.first)
+    quads = sorted({NATURAL_ORDER[k] & ~3 for k in range(plan.first, plan.last + 1)})
+    plan.n_quads = len(quads)
+    for i in range(plan.n_quads):
+        plan.quads[i] = quads[i]
     for i, part in enumerate(scan.parts):
         blocks = planes[part.plane]
         if not (1 <= part.h <= 4 and 1 <= part.v <= 4 and blocks.shape[2] == 64

@@ -26,6 +26,9 @@ Runs = NDArray[np.uint16]
 RESTARTS = tuple(bytes((0xFF, 0xD0 + i)) for i in range(8))
 """The restart markers, in turn."""
 
+MAX_ODDITIES = 1 << 16
+"""Of a scan. Real files have none or a few, or one kind of padding throughout."""
+
 _MAGIC = b"SJ\x01"
 _START = len(_MAGIC) + 4
 _PADS_WITH_ONES, _LISTS_RUNS = 1, 2
@@ -109,7 +112,7 @@ def _traits(cursor: _Cursor) -> Traits:
     flags = cursor.number(most=_PADS_WITH_ONES | _LISTS_RUNS)
     oddities: list[Oddity] = []
     interval = 0
-    for _ in range(cursor.number(most=len(cursor.content))):
+    for _ in range(cursor.number(most=MAX_ODDITIES)):
         interval += cursor.number(most=MAX_BLOCKS)
         pad = cursor.number(most=127)
         oddities.append(Oddity(interval, pad, cursor.bytes(cursor.number(most=len(cursor.content)))))

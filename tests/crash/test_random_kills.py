@@ -23,6 +23,8 @@ SLOW = Shape(rate_bytes_s=150_000, rtt_s=0.02)
 def one_round(at: Sites, relay: Relay, rng: random.Random, agents: dict[str, Running], *, longest_s: float) -> str:
     """Edits, perhaps cuts, kills one agent at a random moment, looks, and starts it again; what was killed."""
     edit(at.library, rng)
+    if rng.random() < 0.7:  # on a busy machine most kills would come before anything has begun
+        until(at.source_status, "the source's daemon answers")
     before_s = rng.uniform(0.2, longest_s)
     if rng.random() < 0.6:
         pause(before_s / 2)

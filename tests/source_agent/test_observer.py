@@ -115,6 +115,26 @@ def test_a_file_is_taken_when_its_writer_rests_not_before(tmp_path: Path) -> Non
     living(tmp_path, deed)
 
 
+def test_a_file_that_is_written_to_for_ever_keeps_nobody_waiting(tmp_path: Path) -> None:
+    """What goes in a quiet moment, as members of groups do, goes in spite of a log that grows day and night."""
+
+    async def deed(senses: Senses) -> None:
+        writing = asyncio.create_task(_write_for_ever(senses.tree.folder / "log"))
+        (senses.tree.folder / "photo").write_bytes(b"x")
+        await until(lambda: b"photo" in senses.tree.standing())
+        await until(lambda: senses.observer.quiet)
+        assert not writing.done()
+        writing.cancel()
+        await asyncio.gather(writing, return_exceptions=True)
+
+    async def _write_for_ever(path: Path) -> None:
+        while True:
+            append(path, b"line\n")
+            await SystemClock().sleep(0.01)
+
+    living(tmp_path, deed)
+
+
 def test_a_path_that_is_made_dirty_again_is_looked_at_again(tmp_path: Path) -> None:
     """The sender found that the file is not what its version says."""
 

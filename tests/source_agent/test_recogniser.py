@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import random
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from PIL import ImageOps
 
-from common.ids import digest_of
+from common.errors import ContentError
+from common.ids import Digest, digest_of
 from common.metrics import FALLBACKS, snapshot
 from common.model import Role
 from tests.fakes.recognising import Recognising, recognising
@@ -101,6 +103,26 @@ def test_what_cannot_be_looked_at_goes_as_plain_bytes(tmp_path: Path) -> None:
         assert at.roles()["broken.png"] == at.roles()["copy.png"] == Role.NONE
         counted = {key: n - before.get(key, 0) for key, n in snapshot(FALLBACKS).items() if key.startswith("features/")}
         assert sum(counted.values()) == 1
+
+    recognising(tmp_path, deed)
+
+
+def test_a_picture_whose_features_cannot_be_had_stands_for_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A first look is all that there is of it; its copies go its way, and other pictures are placed as ever."""
+
+    async def deed(at: Recognising) -> None:
+        look = at.recogniser.workers.look
+
+        async def blind(job: str, contents: Sequence[tuple[int, Digest]]) -> bytes:
+            """Cannot see the second picture."""
+            if job == "see" and contents[0][1] == digest_of(OTHER):
+                raise ContentError("damaged", "it ends early")
+            return await look(job, contents)
+
+        monkeypatch.setattr(at.recogniser.workers, "look", blind)
+        await at.land(**{"original.jpg": ORIGINAL, "cut.jpg": CUT, "other.jpg": OTHER, "copy.jpg": OTHER})
+        assert at.sets() == {frozenset({"original.jpg", "cut.jpg"}), frozenset({"other.jpg", "copy.jpg"})}
+        assert at.roles()["other.jpg"] == at.roles()["copy.jpg"] == Role.REPRESENTATIVE
 
     recognising(tmp_path, deed)
 

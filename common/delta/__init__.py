@@ -1,0 +1,107 @@
+"""Bit-exact deltas: a target rebuilt from a base by the method that took fewest bytes, each proved by decoding.
+
+A name in `METHODS` is in deltas on disks and on the wire: it stays for ever, and a changed algorithm gets a new name. The order
+is that in which they are tried: what is cheap and often enough comes first, what needs no base last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Protocol
+
+from common.coding import CODINGS, candidates
+from common.delta.container import Container, from_bytes, to_bytes
+from common.delta.patch import ZstdPatch
+from common.delta.whole import Whole
+from common.errors import ContentError, IntegrityError
+from common.ids import Digest, digest_of
+
+SMALL_ENOUGH = 1 / 500
+"""Of a target: no other method is tried below this."""
+MAX_BYTES = 256 * 1024 * 1024
+"""Of a base or a target: all of both is in memory at once."""
+
+
+class Method(Protocol):
+    """One way to make a target from a base, or from nothing. Stateless.
+
+    Errors of both: ContentError with a reason of `unsupported` (not for such contents), `damaged`, `memory`.
+    """
+
+    needs_base: bool
+
+    def encode(self, target: bytes, base: bytes) -> bytes:
+        """The body of a delta; what it needs besides the base."""
+
+    def decode(self, body: bytes, base: bytes, *, size: int) -> bytes:
+        """The target of `size` bytes; the caller proves its digest."""
+
+
+METHODS: Mapping[str, Method] = MappingProxyType(
+    {"zstd-patch": ZstdPatch(), **{name: Whole(coding) for name, coding in CODINGS.items()}},
+)
+
+
+def encode_best(target: bytes, base: bytes | None) -> bytes:
+    """The smallest delta that was found, decoded and compared; without a base, the smallest whole coding.
+
+    It is never longer than the target and 64 bytes. Errors: ContentError `too_large`; IntegrityError where a method decodes to
+    other bytes than it was given, which is a bug.
+    """
+    best = b""
+    for name in _tried(target, base):
+        method = METHODS[name]
+        try:
+            body = method.encode(target, base or b"")
+        except ContentError:
+            continue  # not for this content: the next, at last raw
+        needed = digest_of(base) if base and method.needs_base else None
+        made = to_bytes(Container(name, digest_of(target), len(target), needed, body))
+        if (not best or len(made) < len(best)) and _decodes(made, base, target):
+            best = made
+        if best and len(best) <= SMALL_ENOUGH * len(target):
+            break
+    if not best:
+        raise IntegrityError("not even raw bytes come back as they were")
+    return best
+
+
+def decode(delta: bytes, base: bytes | None) -> bytes:
+    """The target of a delta, its digest proved.
+
+    Errors: IntegrityError where the base is another than the delta's, or what comes out is not the target; ContentError
+    `damaged`, `unsupported` for bytes that are no delta this program knows.
+    """
+    container = from_bytes(delta)
+    method = METHODS.get(container.method)
+    if method is None:
+        raise ContentError("unsupported", f"a delta by {container.method!r}, which this program does not know")
+    if container.size > MAX_BYTES:
+        raise ContentError("too_large", f"a target of {container.size} bytes")
+    if method.needs_base and (base is None or container.base is None or digest_of(base) != container.base):
+        raise IntegrityError("the base is not the one that the delta was made from")
+    target = method.decode(container.body, base or b"", size=container.size)
+    if digest_of(target) != container.target:
+        raise IntegrityError("the delta does not come out as its target: it is damaged")
+    return target
+
+
+def described(delta: bytes) -> tuple[str, Digest | None]:
+    """The method of a delta and the base that it needs. Errors: ContentError `damaged`."""
+    container = from_bytes(delta)
+    return container.method, container.base
+
+
+def _tried(target: bytes, base: bytes | None) -> Sequence[str]:
+    if max(len(target), len(base or b"")) > MAX_BYTES:
+        raise ContentError("too_large", f"more than {MAX_BYTES >> 20} MiB are in no delta")
+    based = [name for name, method in METHODS.items() if method.needs_base] if base else []
+    return (*based, *candidates(target[:64], len(target)))
+
+
+def _decodes(made: bytes, base: bytes | None, target: bytes) -> bool:
+    try:
+        return decode(made, base) == target
+    except (ContentError, IntegrityError):
+        return False

@@ -1,0 +1,185 @@
+"""Pictures of another size: weighted sums of neighbours with weights in 1/2**22, and means of whole boxes.
+
+The weights come from tables (`taps`): per output the first input, how many, and their weights. Tables travel in deltas, so they
+are checked as anything that travels; after that inner loops follow pointers without bounds checks: an input's index is at least
+its table's first and less than first + count <= length, and sums stay in 31 bits (63 where levels are finer).
+"""
+
+import numpy as np
+
+from common.errors import ContentError
+
+cdef enum:
+    WEIGHT_BITS = 22
+    HALF = 1 << (WEIGHT_BITS - 1)
+    MAX_WEIGHTS = (2147483647 - HALF) // 255  # of one output: 255 times it and the rounding fit 31 bits
+    MAX_UNIT = 1 << 16
+
+
+cdef inline unsigned char _level(int total) noexcept nogil:
+    total >>= WEIGHT_BITS
+    return 255 if total > 255 else 0 if total < 0 else total
+
+
+cdef _check(const int[:, ::1] bounds, const int[:, ::1] taps, Py_ssize_t length):
+    """Errors: ContentError: `damaged` of a table that reaches past the input or whose sums overflow."""
+    cdef Py_ssize_t i, k
+    cdef long long total
+    if bounds.shape[1] != 2 or bounds.shape[0] != taps.shape[0] or bounds.shape[0] < 1:
+        raise ContentError("damaged", "a table of taps has a first and a count for each output")
+    for i in range(bounds.shape[0]):
+        if bounds[i, 0] < 0 or not 1 <= bounds[i, 1] <= taps.shape[1] or bounds[i, 0] > length - bounds[i, 1]:
+            raise ContentError("damaged", "a tap lies outside the picture")
+        total = 0
+        for k in range(bounds[i, 1]):
+            total += taps[i, k] if taps[i, k] >= 0 else -<long long> taps[i, k]
+        if total > MAX_WEIGHTS:
+            raise ContentError("damaged", "the weights of a sample are too large")
+
+
+cdef void _across(
+    const unsigned char *row, Py_ssize_t channels, Py_ssize_t n, const int *bounds, const int *taps, Py_ssize_t width,
+    unsigned char *out
+) noexcept nogil:
+    """A row of samples to n of them."""
+    cdef Py_ssize_t i, k, c
+    cdef int first, second, third
+    cdef const unsigned char *sample
+    cdef const int *weights
+    for i in range(n):
+        weights = taps + i * width
+        if channels == 3:
+            sample = row + 3 * <Py_ssize_t> bounds[2 * i]
+            first = second = third = HALF
+            for k in range(bounds[2 * i + 1]):
+                first += weights[k] * sample[3 * k]
+                second += weights[k] * sample[3 * k + 1]
+                third += weights[k] * sample[3 * k + 2]
+            out[3 * i] = _level(first)
+            out[3 * i + 1] = _level(second)
+            out[3 * i + 2] = _level(third)
+            continue
+        for c in range(channels):
+            sample = row + channels * <Py_ssize_t> bounds[2 * i] + c
+            first = HALF
+            for k in range(bounds[2 * i + 1]):
+                first += weights[k] * sample[channels * k]
+            out[channels * i + c] = _level(first)
+
+
+cdef void _down(
+    const unsigned char *top, Py_ssize_t n, Py_ssize_t count, const int *weights, int *total, unsigned char *out
+) noexcept nogil:
+    """`count` rows of n samples, one below the other, to one."""
+    cdef Py_ssize_t i, k
+    cdef int weight
+    cdef const unsigned char *row
+    for i in range(n):
+        total[i] = HALF
+    for k in range(count):
+        weight = weights[k]
+        row = top + k * n
+        for i in range(n):
+            total[i] += weight * row[i]
+    for i in range(n):
+        out[i] = _level(total[i])
+
+
+def across(const unsigned char[:, :, ::1] picture not None, const int[:, ::1] bounds not None, const int[:, ::1] taps not None):
+    """Each row resampled, uint8 (rows, cols, channels)."""
+    cdef Py_ssize_t row, n = bounds.shape[0], rows = picture.shape[0], channels = picture.shape[2]
+    _check(bounds, taps, picture.shape[1])
+    resampled = np.empty((rows, n, channels), np.uint8)
+    cdef unsigned char[:, :, ::1] out = resampled
+    with nogil:
+        for row in range(rows):
+            _across(&picture[row, 0, 0], channels, n, &bounds[0, 0], &taps[0, 0], taps.shape[1], &out[row, 0, 0])
+    return resampled
+
+
+def down(const unsigned char[:, :, ::1] picture not None, const int[:, ::1] bounds not None, const int[:, ::1] taps not None):
+    """Each column resampled, uint8 (rows, cols, channels)."""
+    cdef Py_ssize_t row, n = bounds.shape[0], line = picture.shape[1] * picture.shape[2]
+    _check(bounds, taps, picture.shape[0])
+    resampled = np.empty((n, picture.shape[1], picture.shape[2]), np.uint8)
+    cdef unsigned char[:, :, ::1] out = resampled
+    cdef int[::1] total = np.empty(line, np.int32)
+    with nogil:
+        for row in range(n):
+            _down(&picture[bounds[row, 0], 0, 0], line, bounds[row, 1], &taps[row, 0], &total[0], &out[row, 0, 0])
+    return resampled
+
+
+cdef inline long long _finer(long long total, long long top) noexcept nogil:
+    total = (total + HALF) >> WEIGHT_BITS
+    return top if total > top else 0 if total < 0 else total
+
+
+def finely(
+    const int[:, :, ::1] levels not None, const int[:, ::1] bounds not None, const int[:, ::1] taps not None, int unit, bint is_down
+):
+    """As `across` or `down` on int32 levels of which `unit` make one of 8 bits: 257 is a 16-bit picture."""
+    cdef Py_ssize_t row, col, c, i, k, n = bounds.shape[0], channels = levels.shape[2], width = levels.shape[1]
+    cdef long long top = 255 * <long long> unit, weight
+    if not 1 <= unit <= MAX_UNIT:
+        raise ValueError("a unit has 16 bits")
+    _check(bounds, taps, levels.shape[0] if is_down else levels.shape[1])
+    # |level| < 2**31 and weights of less than 2**24 together: 63 bits hold them
+    resampled = np.empty((n, width, channels) if is_down else (levels.shape[0], n, channels), np.int32)
+    cdef int[:, :, ::1] out = resampled
+    cdef long long[::1] totals = np.empty(out.shape[1] * channels, np.int64)
+    cdef long long *total = &totals[0]
+    cdef const int *source
+    with nogil:
+        for row in range(out.shape[0]):
+            if is_down:
+                for i in range(width * channels):
+                    total[i] = 0
+                for k in range(bounds[row, 1]):
+                    weight = taps[row, k]
+                    source = &levels[bounds[row, 0] + k, 0, 0]
+                    for i in range(width * channels):
+                        total[i] += weight * source[i]
+            else:
+                for col in range(n):
+                    source = &levels[row, bounds[col, 0], 0]
+                    for c in range(channels):
+                        total[col * channels + c] = 0
+                        for k in range(bounds[col, 1]):
+                            total[col * channels + c] += <long long> taps[col, k] * source[k * channels + c]
+            for i in range(out.shape[1] * channels):
+                (&out[row, 0, 0])[i] = <int> _finer(total[i], top)
+    return resampled
+
+
+def box_means(
+    const unsigned char[:, :, ::1] picture not None, Py_ssize_t wide, Py_ssize_t tall, const unsigned char[::1] rounding not None
+):
+    """Whole boxes of `wide` x `tall` samples to one each; `rounding` has the level of every sum. What is over is left out."""
+    cdef Py_ssize_t channels = picture.shape[2], row, i, k, c, x, line
+    if wide < 1 or tall < 1 or picture.shape[0] < tall or picture.shape[1] < wide or wide * tall > 1 << 16:
+        raise ValueError("a box lies in the picture")
+    if rounding.shape[0] != 255 * wide * tall + 1:
+        raise ValueError("each sum of a box has a level")
+    cdef Py_ssize_t cols = picture.shape[1] // wide, rows = picture.shape[0] // tall
+    reduced = np.empty((rows, cols, channels), np.uint8)
+    cdef unsigned char[:, :, ::1] out = reduced
+    cdef int[::1] totals = np.empty(cols * channels, np.int32)
+    cdef int *total = &totals[0]
+    cdef const unsigned char *source
+    cdef unsigned char *target
+    cdef const unsigned char *level = &rounding[0]
+    with nogil:
+        for row in range(rows):
+            for i in range(cols * channels):
+                total[i] = 0
+            for k in range(tall):
+                source = &picture[row * tall + k, 0, 0]
+                for i in range(cols):
+                    for x in range(wide):
+                        for c in range(channels):
+                            total[i * channels + c] += source[(i * wide + x) * channels + c]
+            target = &out[row, 0, 0]
+            for i in range(cols * channels):
+                target[i] = level[total[i]]  # a sum of wide * tall samples is at most 255 * wide * tall
+    return reduced

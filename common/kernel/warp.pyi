@@ -1,0 +1,22 @@
+"""Pictures blurred, sharpened and turned: sums over a neighbourhood with integer weights; edges are repeated.
+
+Errors of both: ContentError: `damaged` of weights and places that are too large.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+def convolve(picture: npt.NDArray[np.uint8], weights: npt.NDArray[np.int32]) -> npt.NDArray[np.uint8]:
+    """Each sample a sum of those around it, as correlated with weights (odd, odd) in 1/2**16."""
+
+def warp(
+    picture: npt.NDArray[np.uint8],
+    matrix: npt.NDArray[np.int64],
+    height: int,
+    width: int,
+    curve: npt.NDArray[np.int32],
+) -> npt.NDArray[np.uint8]:
+    """A picture whose pixel (x, y) shows the place matrix (2, 3) @ (x, y, 1) of this one, in pixels times 2**32.
+
+    `curve` (256, 2 or 4) has for each 1/256 between two samples the weights, in 1/2**14, of those around it.
+    """

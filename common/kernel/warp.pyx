@@ -1,0 +1,131 @@
+"""Pictures blurred, sharpened and turned: sums over a neighbourhood with integer weights; edges are repeated.
+
+Weights and coordinates travel in deltas and are checked first; then inner loops follow pointers without bounds checks: indices
+are clamped to the picture, or known to lie inside it.
+"""
+
+import numpy as np
+
+from common.errors import ContentError
+
+cdef enum:
+    FIR_BITS = 16
+    FIR_SIDE = 31  # the largest neighbourhood
+    PLACE_BITS = 32
+    PHASE_BITS = 8
+    CURVE_BITS = 14
+
+
+cdef inline Py_ssize_t _within(long long index, Py_ssize_t length) noexcept nogil:
+    return 0 if index < 0 else length - 1 if index >= length else <Py_ssize_t> index
+
+
+cdef void _add(const unsigned char *source, int weight, Py_ssize_t n, int *total) noexcept nogil:
+    """n samples, weighted, onto their totals."""
+    cdef Py_ssize_t i
+    for i in range(n):
+        total[i] += weight * source[i]
+
+
+cdef void _finish(int *total, Py_ssize_t n, unsigned char *out) noexcept nogil:
+    """n totals to levels; they start anew."""
+    cdef Py_ssize_t i
+    cdef int level
+    for i in range(n):
+        level = total[i] >> FIR_BITS
+        out[i] = 255 if level > 255 else 0 if level < 0 else level
+        total[i] = 1 << (FIR_BITS - 1)
+
+
+def convolve(const unsigned char[:, :, ::1] picture not None, const int[:, ::1] weights not None):
+    """Each sample a sum of those around it, as correlated with weights (odd, odd) in 1/2**16.
+
+    Errors: ContentError: `damaged` of weights whose sums overflow or that are too many.
+    """
+    cdef Py_ssize_t tall = weights.shape[0], wide = weights.shape[1]
+    cdef Py_ssize_t rows = picture.shape[0], channels = picture.shape[2], line = picture.shape[1] * channels
+    cdef Py_ssize_t row, y, x
+    cdef long long total_weight = 0
+    if not tall & 1 or not wide & 1 or tall > FIR_SIDE or wide > FIR_SIDE or rows < 1 or line < 1:
+        raise ContentError("damaged", "a neighbourhood has odd sides of at most 31")
+    for y in range(tall):
+        for x in range(wide):
+            total_weight += abs(<long long> weights[y, x])
+    if total_weight * 255 + (1 << (FIR_BITS - 1)) > 2147483647:
+        raise ContentError("damaged", "the weights of a neighbourhood are too large")
+    cdef const unsigned char[:, :, ::1] padded = np.pad(picture, ((0, 0), (wide // 2, wide // 2), (0, 0)), mode="edge")
+    convolved = np.empty((rows, picture.shape[1], channels), np.uint8)
+    cdef unsigned char[:, :, ::1] out = convolved
+    cdef int[::1] totals = np.full(line, 1 << (FIR_BITS - 1), np.int32)
+    with nogil:
+        for row in range(rows):
+            for y in range(tall):
+                for x in range(wide):
+                    if weights[y, x]:  # a padded row is wide - 1 pixels longer, and x < wide
+                        _add(&padded[_within(row + y - tall // 2, rows), x, 0], weights[y, x], line, &totals[0])
+            _finish(&totals[0], line, &out[row, 0, 0])
+    return convolved
+
+
+cdef void _sample(
+    const unsigned char *picture, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t channels, long long x, long long y,
+    const int *across, const int *down, Py_ssize_t reach, unsigned char *out
+) noexcept nogil:
+    """One pixel from reach x reach around (x, y); |sum| < 2**16 * 2**16 * 255 * 16."""
+    cdef Py_ssize_t c, i, k
+    cdef const unsigned char *row
+    cdef Py_ssize_t place[4]
+    cdef long long total
+    cdef int part
+    for i in range(reach):
+        place[i] = _within(x + i, cols) * channels
+    for c in range(channels):
+        total = 1 << (2 * CURVE_BITS - 1)
+        for k in range(reach):
+            row = picture + _within(y + k, rows) * cols * channels + c
+            part = 0
+            for i in range(reach):
+                part += across[i] * row[place[i]]
+            total += <long long> part * down[k]
+        total >>= 2 * CURVE_BITS
+        out[c] = 255 if total > 255 else 0 if total < 0 else <unsigned char> total
+
+
+def warp(
+    const unsigned char[:, :, ::1] picture not None, const long long[:, ::1] matrix not None, Py_ssize_t height,
+    Py_ssize_t width, const int[:, ::1] curve not None
+):
+    """A picture (height, width) whose pixel (x, y) shows the place matrix @ (x, y, 1) of this one, in pixels times 2**32.
+
+    `curve` has for each 1/256 between two samples the weights, in 1/2**14, of the 2 or 4 around it.
+    Errors: ContentError: `damaged` of numbers that are too large.
+    """
+    cdef Py_ssize_t rows = picture.shape[0], cols = picture.shape[1], channels = picture.shape[2], reach = curve.shape[1]
+    cdef Py_ssize_t row, col, i, k
+    cdef long long x, y
+    if matrix.shape[0] != 2 or matrix.shape[1] != 3 or curve.shape[0] != 1 << PHASE_BITS or reach not in (2, 4):
+        raise ContentError("damaged", "a warp is 2 x 3 numbers, and a curve 256 lines of 2 or 4")
+    if rows < 1 or cols < 1 or channels < 1 or not 0 < height < 1 << 20 or not 0 < width < 1 << 20:
+        raise ValueError("a picture has pixels")
+    for i in range(2):
+        for k in range(3):
+            if not -(<long long> 1 << (61 if k == 2 else 40)) <= matrix[i, k] <= <long long> 1 << (61 if k == 2 else 40):
+                raise ContentError("damaged", "a warp leads too far")  # 2 * 2**40 * 2**20 + 2**61 < 2**63
+    for i in range(1 << PHASE_BITS):
+        for k in range(reach):
+            if not -(1 << 16) <= curve[i, k] <= 1 << 16:
+                raise ContentError("damaged", "the weights of a curve are too large")
+    warped = np.empty((height, width, channels), np.uint8)
+    cdef unsigned char[:, :, ::1] out = warped
+    cdef long long half = <long long> 1 << (PLACE_BITS - PHASE_BITS - 1)
+    cdef int down = PLACE_BITS - PHASE_BITS, phases = (1 << PHASE_BITS) - 1
+    with nogil:
+        for row in range(height):
+            for col in range(width):
+                x = (matrix[0, 0] * col + matrix[0, 1] * row + matrix[0, 2] + half) >> down
+                y = (matrix[1, 0] * col + matrix[1, 1] * row + matrix[1, 2] + half) >> down
+                _sample(
+                    &picture[0, 0, 0], rows, cols, channels, (x >> PHASE_BITS) - (reach // 2 - 1),
+                    (y >> PHASE_BITS) - (reach // 2 - 1), &curve[x & phases, 0], &curve[y & phases, 0], reach, &out[row, col, 0]
+                )
+    return warped
