@@ -148,7 +148,7 @@ def _transposed_table(table: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _form_of(blocks: Blocks, form: int) -> Blocks:
-    """Blocks turned as a picture is: the grid, and each block by its coefficients, whose odd ones change their sign in a mirror."""
+    """Blocks turned as a picture is: the grid, and each block, whose odd coefficients change their sign in a mirror."""
     turned = blocks.reshape(*blocks.shape[:2], 8, 8)
     odd = np.where(np.arange(8) % 2, -1, 1).astype(np.int16)
     if form & 1:

@@ -40,7 +40,8 @@ cdef struct Block:
 
 
 cdef inline int rounded(int expected) noexcept nogil:
-    return (expected + 32) >> 6
+    """Return the whole coefficient that is expected: halves away from zero, as libjpeg rounds."""
+    return (expected + 32) >> 6 if expected > 0 else -((32 - expected) >> 6)
 
 
 cdef inline int fraction_line(Block* block, int n) noexcept nogil:

@@ -97,6 +97,14 @@ def test_what_is_as_predicted_costs_next_to_nothing() -> None:
     assert_equal(mixing.decode(coded, parsed.frame, near), parsed.planes)
 
 
+def test_halves_are_expected_to_be_rounded_away_from_zero() -> None:
+    """As libjpeg's quantisation does: what pixels.forward predicts to the half must cost nothing either."""
+    frame = frame_of([(30, 30)])
+    planes = noise(frame, 3, 2.0)
+    halves = [plane.astype(np.int32) * 64 - 32 * np.sign(plane) for plane in planes]
+    assert len(mixing.encode(planes, frame, halves)) < 16
+
+
 @settings(max_examples=60, deadline=None)
 @given(junk=st.binary(max_size=400), is_given=st.booleans())
 def test_random_bytes_end_as_damage_or_as_planes_within_limits(junk: bytes, is_given: bool) -> None:
