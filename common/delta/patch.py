@@ -15,6 +15,7 @@ from common.errors import ContentError
 LEVEL: Final = 12
 _LEAST_WINDOW_LOG: Final = 10
 _MOST_WINDOW_LOG: Final = 30
+_LEAST_PREFIX_BYTES: Final = 8
 
 
 class ZstdPatch:
@@ -31,7 +32,7 @@ class ZstdPatch:
             CompressionParameter.checksum_flag: 1,
         }
         try:
-            compressor = ZstdCompressor(options=options, zstd_dict=ZstdDict(base, is_raw=True).as_prefix)
+            compressor = ZstdCompressor(options=options, zstd_dict=_prefix(base))
             compressor.set_pledged_input_size(len(target))
             return compressor.compress(target, ZstdCompressor.FLUSH_FRAME)
         except (ZstdError, ValueError) as error:
@@ -41,13 +42,18 @@ class ZstdPatch:
         """What the frame holds over its base. Errors: ContentError `damaged`."""
         options: dict[int, int] = {DecompressionParameter.window_log_max: _window_log(len(base) + size)}
         try:
-            decompressor = ZstdDecompressor(options=options, zstd_dict=ZstdDict(base, is_raw=True).as_prefix)
+            decompressor = ZstdDecompressor(options=options, zstd_dict=_prefix(base))
             target = decompressor.decompress(body, size + 1)
         except (ZstdError, ValueError) as error:
             raise ContentError("damaged", f"zstd-patch: {error}") from error
         if len(target) != size or not decompressor.eof or decompressor.unused_data:
             raise ContentError("damaged", "zstd-patch: the frame does not hold the target")
         return target
+
+
+def _prefix(base: bytes) -> tuple[ZstdDict, int] | None:
+    """The base as what came before; one of a few bytes is none to the library."""
+    return ZstdDict(base, is_raw=True).as_prefix if len(base) >= _LEAST_PREFIX_BYTES else None
 
 
 def _window_log(n_bytes: int) -> int:
