@@ -62,10 +62,11 @@ class Album:
         """Makes placed pictures known again after a start, each with whether it has features; those that must be seen again."""
         lost: list[Digest] = []
         for digest, has_features in placed:
-            if not self.has(digest, "glance") or (has_features and not self.has(digest, "see")):
+            look = self.glanced(digest)
+            if look is None or (has_features and not self.has(digest, "see")):
                 lost.append(digest)
                 continue
-            self.eyes.remember(digest, self.look(digest))
+            self.eyes.remember(digest, look)
             if has_features and digest not in self._features:
                 self.eyes.see(digest)
         return lost
@@ -82,6 +83,13 @@ class Album:
         """Keeps what a worker made of a picture. Errors: ContentError where it makes no sense; DatabaseError."""
         _READ[job](seen)
         self._looks.keep(digest, job, seen)
+
+    def glanced(self, digest: Digest) -> FirstLook | None:
+        """The first look at a picture; None where it is not kept, or cannot be read."""
+        try:
+            return self.look(digest)
+        except ContentError:
+            return None
 
     def look(self, digest: Digest) -> FirstLook:
         """The first look at a picture. Errors: ContentError `damaged` where it is not kept."""
@@ -110,9 +118,11 @@ class Album:
 
     def sketch(self, digest: Digest) -> Sketch | None:
         """What a picture is recognised by at the destination; None where its features are not known."""
-        if not self.has(digest, "see"):
+        try:
+            features = self._sight(digest).features
+        except ContentError:
             return None
-        features, look = self._sight(digest).features, self.look(digest)
+        look = self.look(digest)
         rank = first_look.rank_of(look, len(features))
         return Sketch(sketch.to_bytes(features), rank.n_features, rank.pixels, rank.n_metadata)
 

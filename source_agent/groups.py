@@ -194,9 +194,8 @@ class Groups:
         False, and nothing is changed, where the user chose it, or the destination has it.
         """
         chosen = "SELECT 1 FROM picture_group WHERE representative = ? AND is_pinned"
-        held = "SELECT 1 FROM durable_content WHERE digest = ?"
         with self._journal.writing() as db:
-            if any(db.execute(query, (digest,)).fetchone() is not None for query in (chosen, held)):
+            if _is_durable(db, digest) or db.execute(chosen, (digest,)).fetchone() is not None:
                 return False
             db.executemany(
                 "INSERT OR REPLACE INTO found_match (digest, match, size, sd, inliers) VALUES (?, ?, ?, ?, ?)",
@@ -211,9 +210,7 @@ class Groups:
     def pin(self, digest: Digest) -> GroupId:
         """Makes a picture the representative of its group, for good. Errors: KeyError where it was not placed."""
         with self._journal.writing() as db:
-            number = _group_of(db, digest)
-            if number is None:
-                raise KeyError(digest)
+            number = _placed_in(db, digest)
             self.n_words += 1
             db.execute("UPDATE picture_group SET representative = ?, is_pinned = 1 WHERE id = ?", (digest, number))
             self._end_review(db, number)
@@ -222,9 +219,7 @@ class Groups:
     def split(self, digest: Digest) -> GroupId:
         """Takes a picture out of its group, into a confirmed one of its own. Errors: KeyError; ValueError where it is alone."""
         with self._journal.writing() as db:
-            number = _group_of(db, digest)
-            if number is None:
-                raise KeyError(digest)
+            number = _placed_in(db, digest)
             rest = [place.picture for place in _group(db, number).places if place.picture.digest != digest]
             if not rest:
                 raise ValueError("it is alone in its group already")
@@ -251,7 +246,7 @@ class Groups:
     # deliveries
 
     def _state_of(self, db: Connection, digest: Digest, role: Role) -> State:
-        if db.execute("SELECT 1 FROM durable_content WHERE digest = ?", (digest,)).fetchone() is not None:
+        if _is_durable(db, digest):
             return State.QUEUED  # only the version needs recording
         query = "SELECT 1 FROM picture_group WHERE review_until_ns > 0 AND id = (SELECT of_group FROM picture WHERE digest = ?)"
         return State.DEFERRED if db.execute(query, (digest,)).fetchone() is not None else _STATE_OF[role]
@@ -289,6 +284,19 @@ class Groups:
 def _group_of(db: Connection, digest: Digest) -> GroupId | None:
     row = db.execute("SELECT of_group FROM picture WHERE digest = ?", (digest,)).fetchone()
     return None if row is None else int(row[0])
+
+
+def _placed_in(db: Connection, digest: Digest) -> GroupId:
+    """The number of a picture's group. Errors: KeyError where it was not placed."""
+    number = _group_of(db, digest)
+    if number is None:
+        raise KeyError(digest)
+    return number
+
+
+def _is_durable(db: Connection, digest: Digest) -> bool:
+    """Whether the destination is known to hold a content."""
+    return db.execute("SELECT 1 FROM durable_content WHERE digest = ?", (digest,)).fetchone() is not None
 
 
 def _group(db: Connection, number: GroupId) -> KnownGroup:

@@ -177,7 +177,7 @@ class Recogniser:
         return bool(deliveries)
 
     def _richest(self, digests: Iterable[Digest]) -> list[Digest]:
-        looks = {digest: self.album.look(digest) for digest in digests if self.album.has(digest, "glance")}
+        looks = {digest: look for digest in digests if (look := self.album.glanced(digest)) is not None}
         richness = {digest: (look.width * look.height, look.n_metadata, look.n_bytes) for digest, look in looks.items()}
         return sorted(looks, key=lambda digest: (tuple(-one for one in richness[digest]), digest))
 
