@@ -11,10 +11,11 @@ from types import MappingProxyType
 from typing import Protocol
 
 from common.coding import CODINGS, candidates
-from common.coding.lepton import MAGIC
 from common.delta.container import Container, from_bytes, to_bytes
-from common.delta.jpegs import JpegAlone, JpegCoefficients, JpegReplay
+from common.delta.jpegs import JpegAlone, JpegCoefficients
+from common.delta.opened import Opened
 from common.delta.patch import ZstdPatch
+from common.delta.replay import JpegReplay
 from common.delta.whole import Whole
 from common.errors import ContentError, IntegrityError
 from common.ids import Digest, digest_of
@@ -33,10 +34,10 @@ class Method(Protocol):
 
     needs_base: bool
 
-    def encode(self, target: bytes, base: bytes) -> bytes:
-        """The body of a delta; what it needs besides the base."""
+    def encode(self, target: Opened, base: Opened) -> bytes:
+        """The body of a delta; what it needs besides the base, which is empty where none is needed."""
 
-    def decode(self, body: bytes, base: bytes, *, size: int) -> bytes:
+    def decode(self, body: bytes, base: Opened, *, size: int) -> bytes:
         """The target of `size` bytes; the caller proves its digest."""
 
 
@@ -58,16 +59,17 @@ def encode_best(target: bytes, base: bytes | None) -> bytes:
     other bytes than it was given, which is a bug.
     """
     best = b""
-    for name in _tried(target, base):
+    wanted, known = Opened(target), Opened(base or b"")
+    for name in _tried(wanted, known):
         method = METHODS[name]
         try:
-            body = method.encode(target, base or b"")
+            body = method.encode(wanted, known)
         except ContentError:
             continue  # not for this content: the next, at last raw
-        needed = digest_of(base) if base and method.needs_base else None
-        made = to_bytes(Container(name, digest_of(target), len(target), needed, body))
-        if (not best or len(made) < len(best)) and _decodes(made, base, target):
-            best = made
+        made = Container(name, wanted.digest, len(target), known.digest if method.needs_base else None, body)
+        coded = to_bytes(made)
+        if (not best or len(coded) < len(best)) and _decodes(made, known, target):
+            best = coded
         if best and len(best) <= SMALL_ENOUGH * len(target):
             break
     if not best:
@@ -81,15 +83,18 @@ def decode(delta: bytes, base: bytes | None) -> bytes:
     Errors: IntegrityError where the base is another than the delta's, or what comes out is not the target; ContentError
     `damaged`, `unsupported` for bytes that are no delta this program knows.
     """
-    container = from_bytes(delta)
+    return _decoded(from_bytes(delta), Opened(base or b""))
+
+
+def _decoded(container: Container, base: Opened) -> bytes:
     method = METHODS.get(container.method)
     if method is None:
         raise ContentError("unsupported", f"a delta by {container.method!r}, which this program does not know")
     if container.size > MAX_BYTES:
         raise ContentError("too_large", f"a target of {container.size} bytes")
-    if method.needs_base and (base is None or container.base is None or digest_of(base) != container.base):
+    if method.needs_base and base.digest != container.base:
         raise IntegrityError("the base is not the one that the delta was made from")
-    target = method.decode(container.body, base or b"", size=container.size)
+    target = method.decode(container.body, base, size=container.size)
     if digest_of(target) != container.target:
         raise IntegrityError("the delta does not come out as its target: it is damaged")
     return target
@@ -101,15 +106,17 @@ def described(delta: bytes) -> tuple[str, Digest | None]:
     return container.method, container.base
 
 
-def _tried(target: bytes, base: bytes | None) -> Sequence[str]:
-    if max(len(target), len(base or b"")) > MAX_BYTES:
+def _tried(target: Opened, base: Opened) -> Sequence[str]:
+    if max(len(target.content), len(base.content)) > MAX_BYTES:
         raise ContentError("too_large", f"more than {MAX_BYTES >> 20} MiB are in no delta")
-    based = [name for name, method in METHODS.items() if method.needs_base] if base else []
-    return (*based, *(["jpeg"] if target.startswith(MAGIC) else []), *candidates(target[:64], len(target)))
+    based = [name for name, method in METHODS.items() if method.needs_base] if base.content else []
+    whole = candidates(target.content[:64], len(target.content))
+    return (*based, *(["jpeg"] if target.is_jpeg else []), *whole)
 
 
-def _decodes(made: bytes, base: bytes | None, target: bytes) -> bool:
+def _decodes(made: Container, base: Opened, target: bytes) -> bool:
+    """What the base was taken apart into is used again: a proof that starts from nothing is the caller's."""
     try:
-        return decode(made, base) == target
+        return _decoded(made, base) == target
     except (ContentError, IntegrityError):
         return False

@@ -14,13 +14,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from common.delta.varints import read_varint, to_varint
 from common.errors import ContentError
 from common.ids import DIGEST_BYTES, Digest
 
 MAGIC: Final = b"SMD\x01"
-_MAX_VARINT_BYTES = 9
-_MORE = 128
-"""The bit of a varint's byte that says that another one follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +36,7 @@ def to_bytes(container: Container) -> bytes:
     """A delta as it is kept."""
     name = container.method.encode("ascii")
     base = b"\0" if container.base is None else b"\1" + container.base
-    return b"".join([MAGIC, bytes([len(name)]), name, container.target, _varint(container.size), base, container.body])
+    return b"".join([MAGIC, bytes([len(name)]), name, container.target, to_varint(container.size), base, container.body])
 
 
 def from_bytes(raw: bytes) -> Container:
@@ -50,7 +48,7 @@ def from_bytes(raw: bytes) -> Container:
     try:
         name_end = 5 + raw[4]
         method = raw[5:name_end].decode("ascii")
-        size, at = _read_varint(raw, name_end + DIGEST_BYTES)
+        size, at = read_varint(raw, name_end + DIGEST_BYTES)
         has_base = {0: False, 1: True}[raw[at]]
         body_at = at + 1 + DIGEST_BYTES * has_base
         if len(raw) < body_at:
@@ -59,22 +57,3 @@ def from_bytes(raw: bytes) -> Container:
         return Container(method, Digest(raw[name_end : name_end + DIGEST_BYTES]), size, base, raw[body_at:])
     except (IndexError, KeyError, UnicodeDecodeError) as error:
         raise ContentError("damaged", "a delta that ends early, or whose head makes no sense") from error
-
-
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value >= _MORE:
-        out.append(value % _MORE | _MORE)
-        value //= _MORE
-    out.append(value)
-    return bytes(out)
-
-
-def _read_varint(raw: bytes, at: int) -> tuple[int, int]:
-    """A number and where it ends. Errors: IndexError; ContentError for one that never ends."""
-    value = 0
-    for n in range(_MAX_VARINT_BYTES):
-        value |= raw[at + n] % _MORE << 7 * n
-        if raw[at + n] < _MORE:
-            return value, at + n + 1
-    raise ContentError("damaged", "a size that makes no sense")

@@ -1,8 +1,7 @@
-"""JPEG targets: their coefficients coded by themselves, from the same coefficients of a base, or from its pixels encoded again.
+"""JPEG targets: their coefficients coded by themselves, or from the same coefficients of a base.
 
     jpeg               no base: the kernel's own model
     jpeg-coefficients  a base with the same tables: tags, progressive or not, turned or mirrored without loss, pieces cut out
-    jpeg-replay        a base of the same picture: its pixels go through the target's own tables and its encoder's transform
 
 What the coefficients do not tell (headers, tables, order of scans) is the skeleton, coded with the base's as a dictionary. A
 prediction that is not exact costs bytes, never a wrong one: what comes out is compared by whoever asks, and proved by its digest.
@@ -17,9 +16,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from common.delta.patch import ZstdPatch
+from common.delta.opened import Opened
+from common.delta.patch import compress, decompress
+from common.delta.steps.geometry import N_FORMS
 from common.errors import ContentError
-from common.kernel import jpeg, mixing, pixels
+from common.kernel import jpeg, mixing
 from common.kernel.frame import Frame
 from common.kernel.jpeg import Blocks, Parsed
 
@@ -31,7 +32,6 @@ _STEPS = 64
 """A prediction counts in these parts of a quantisation step."""
 _LEAST_EQUAL = 0.5
 """Of the blocks that show something: fewer that are equal say that the base is another picture."""
-_TRANSFORMS = ("islow", "ifast")
 
 
 class JpegAlone:
@@ -39,16 +39,16 @@ class JpegAlone:
 
     needs_base = False
 
-    def encode(self, target: bytes, base: bytes) -> bytes:
+    def encode(self, target: Opened, base: Opened) -> bytes:
         """The skeleton and the coefficients. Errors: ContentError as the kernel's."""
         del base
-        parsed = jpeg.parse(target)
-        return _body(parsed, b"", mixing.encode(parsed.planes, parsed.frame))
+        parsed = target.proved
+        return to_body(parsed, b"", mixing.encode(parsed.planes, parsed.frame))
 
-    def decode(self, body: bytes, base: bytes, *, size: int) -> bytes:
+    def decode(self, body: bytes, base: Opened, *, size: int) -> bytes:
         """The JPEG. Errors: ContentError `damaged`."""
         del base
-        skeleton, rest = _skeleton(body, b"", size=size)
+        skeleton, rest = from_body(body, b"", size=size)
         return jpeg.emit(skeleton, mixing.decode(rest, jpeg.frame_of(skeleton)))
 
 
@@ -57,73 +57,43 @@ class JpegCoefficients:
 
     needs_base = True
 
-    def encode(self, target: bytes, base: bytes) -> bytes:
+    def encode(self, target: Opened, base: Opened) -> bytes:
         """How the base is laid, the skeleton, the coefficients. Errors: ContentError, `unsupported` where nothing fits."""
-        parsed, known = jpeg.parse(target), jpeg.parse(base, verify=False)
+        parsed, known = target.proved, base.parsed
         laid = _best_laid(parsed, known)
         predicted = _laid_over(known.planes, parsed.frame, laid)
         coded = mixing.encode(parsed.planes, parsed.frame, predicted)
-        return _LAID.pack(laid.form, laid.row, laid.column) + _body(parsed, known.skeleton, coded)
+        return _LAID.pack(laid.form, laid.row, laid.column) + to_body(parsed, known.skeleton, coded)
 
-    def decode(self, body: bytes, base: bytes, *, size: int) -> bytes:
+    def decode(self, body: bytes, base: Opened, *, size: int) -> bytes:
         """The JPEG. Errors: ContentError `damaged`."""
         if len(body) < _LAID.size:
             raise ContentError("damaged", "a delta that ends early")
-        known = jpeg.parse(base, verify=False)
-        skeleton, rest = _skeleton(body[_LAID.size :], known.skeleton, size=size)
+        known = base.parsed
+        skeleton, rest = from_body(body[_LAID.size :], known.skeleton, size=size)
         frame = jpeg.frame_of(skeleton)
         predicted = _laid_over(known.planes, frame, _Laid(*_LAID.unpack_from(body)))
         return jpeg.emit(skeleton, mixing.decode(rest, frame, predicted))
 
 
-class JpegReplay:
-    """From the base's pixels, of the target's size, turned where its EXIF, or somebody, turned them."""
-
-    needs_base = True
-
-    def encode(self, target: bytes, base: bytes) -> bytes:
-        """Form and transform, the skeleton, the coefficients. Errors: ContentError, `unsupported` where sizes do not fit."""
-        parsed, known = jpeg.parse(target), jpeg.parse(base, verify=False)
-        picture = pixels.decode_pixels(known.planes, known.frame)
-        form, method = _best_replay(parsed, picture)
-        predicted = pixels.expect(_turned(picture, form), parsed.frame, _TRANSFORMS[method])
-        coded = mixing.encode(parsed.planes, parsed.frame, predicted)
-        return bytes([form, method]) + _body(parsed, known.skeleton, coded)
-
-    def decode(self, body: bytes, base: bytes, *, size: int) -> bytes:
-        """The JPEG. Errors: ContentError `damaged`."""
-        if len(body) < 2 or body[0] >= _N_FORMS or body[1] >= len(_TRANSFORMS):  # noqa: PLR2004 - form and transform
-            raise ContentError("damaged", "a delta whose head makes no sense")
-        known = jpeg.parse(base, verify=False)
-        skeleton, rest = _skeleton(body[2:], known.skeleton, size=size)
-        frame = jpeg.frame_of(skeleton)
-        picture = _turned(pixels.decode_pixels(known.planes, known.frame), body[0])
-        if picture.shape != (frame.height, frame.width, len(frame.planes)):
-            raise ContentError("damaged", "the base's picture is not of the target's size")
-        predicted = pixels.expect(picture, frame, _TRANSFORMS[body[1]])
-        return jpeg.emit(skeleton, mixing.decode(rest, frame, predicted))
-
-
-def _body(parsed: Parsed, known: bytes, coded: bytes) -> bytes:
-    skeleton = ZstdPatch().encode(parsed.skeleton, known)
+def to_body(parsed: Parsed, known: bytes, coded: bytes) -> bytes:
+    """A JPEG's skeleton, over a known one, before its coefficients."""
+    skeleton = compress(parsed.skeleton, known)
     return _HEAD.pack(len(skeleton), len(parsed.skeleton)) + skeleton + coded
 
 
-def _skeleton(body: bytes, known: bytes, *, size: int) -> tuple[bytes, bytes]:
-    """The skeleton in a body, and what follows it."""
+def from_body(body: bytes, known: bytes, *, size: int) -> tuple[bytes, bytes]:
+    """The skeleton in a body, and the coefficients that follow it. Errors: ContentError `damaged`."""
     if len(body) < _HEAD.size:
         raise ContentError("damaged", "a delta that ends early")
     n_coded, n_bytes = _HEAD.unpack_from(body)
     if n_bytes > 2 * size + 65536 or _HEAD.size + n_coded > len(body):
         raise ContentError("damaged", "a skeleton larger than its file")
     coded = body[_HEAD.size : _HEAD.size + n_coded]
-    return ZstdPatch().decode(coded, known, size=n_bytes), body[_HEAD.size + n_coded :]
+    return decompress(coded, known, size=n_bytes), body[_HEAD.size + n_coded :]
 
 
 # coefficients of a base, laid over the target's
-
-_N_FORMS = 8
-"""Bit 0: transposed first; bit 1: then mirrored left to right; bit 2: then upside down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +107,7 @@ class _Laid:
 
 def _forms_of(frame: Frame, other: Frame) -> Iterator[int]:
     """The forms in which the other's planes have the frame's samplings and tables."""
-    for form in range(_N_FORMS):
+    for form in range(N_FORMS):
         planes = [(p.v, p.h, _transposed_table(p.quantisation)) if form & 1 else (p.h, p.v, p.quantisation) for p in other.planes]
         if planes[: len(frame.planes)] == [(p.h, p.v, p.quantisation) for p in frame.planes]:
             yield form
@@ -209,7 +179,7 @@ def _window(blocks: Blocks, row: int, column: int, shape: tuple[int, ...]) -> Bl
 
 
 def _laid_over(planes: Sequence[Blocks], frame: Frame, laid: _Laid) -> list[Expected]:
-    if laid.form >= _N_FORMS or len(planes) < len(frame.planes):
+    if laid.form >= N_FORMS or len(planes) < len(frame.planes):
         raise ContentError("damaged", "a delta whose head makes no sense")
     predicted = []
     for blocks, plane in zip(planes, frame.planes, strict=False):
@@ -217,34 +187,3 @@ def _laid_over(planes: Sequence[Blocks], frame: Frame, laid: _Laid) -> list[Expe
         window = _window(turned, laid.row * plane.v, laid.column * plane.h, (plane.block_rows, plane.block_cols, 64))
         predicted.append(window.astype(np.int32) * _STEPS)
     return predicted
-
-
-# pixels of a base, encoded as the target was
-
-
-def _turned(picture: NDArray[np.uint8], form: int) -> NDArray[np.uint8]:
-    turned = picture.transpose(1, 0, 2) if form & 1 else picture
-    turned = turned[:, ::-1] if form & 2 else turned
-    return np.ascontiguousarray(turned[::-1] if form & 4 else turned)
-
-
-def _best_replay(target: Parsed, picture: NDArray[np.uint8]) -> tuple[int, int]:
-    """The form and the transform that predict most coefficients of the middle exactly. Errors: ContentError `unsupported`."""
-    frame = target.frame
-    best, most = (0, 0), -1.0
-    for form in range(_N_FORMS):
-        turned = _turned(picture, form)
-        if turned.shape != (frame.height, frame.width, len(frame.planes)):
-            continue
-        for method, name in enumerate(_TRANSFORMS):
-            luma = pixels.expect(turned, frame, name)[0]
-            rounded = np.sign(luma) * ((np.abs(luma) + _STEPS // 2) // _STEPS)
-            telling = target.planes[0] != 0
-            equal = float((rounded == target.planes[0])[telling].mean()) if telling.any() else 1.0
-            if equal > most:
-                best, most = (form, method), equal
-        if most > _LEAST_EQUAL:
-            break
-    if most < 0:
-        raise ContentError("unsupported", "the base's picture is not of the target's size")
-    return best

@@ -10,6 +10,7 @@ from typing import Final
 
 from backports.zstd import CompressionParameter, DecompressionParameter, ZstdCompressor, ZstdDecompressor, ZstdDict, ZstdError
 
+from common.delta.opened import Opened
 from common.errors import ContentError
 
 LEVEL: Final = 12
@@ -23,37 +24,47 @@ class ZstdPatch:
 
     needs_base = True
 
-    def encode(self, target: bytes, base: bytes) -> bytes:
-        """The frame. Holds some six times the base."""
-        options: dict[int, int] = {
-            CompressionParameter.compression_level: LEVEL,
-            CompressionParameter.window_log: _window_log(len(base) + len(target)),
-            CompressionParameter.enable_long_distance_matching: 1,
-            CompressionParameter.checksum_flag: 1,
-        }
-        try:
-            compressor = ZstdCompressor(options=options, zstd_dict=_prefix(base))
-            compressor.set_pledged_input_size(len(target))
-            return compressor.compress(target, ZstdCompressor.FLUSH_FRAME)
-        except (ZstdError, ValueError) as error:
-            raise ContentError("unsupported", f"zstd-patch: {error}") from error
+    def encode(self, target: Opened, base: Opened) -> bytes:
+        """The frame. Errors: ContentError as `compress`."""
+        return compress(target.content, base.content)
 
-    def decode(self, body: bytes, base: bytes, *, size: int) -> bytes:
+    def decode(self, body: bytes, base: Opened, *, size: int) -> bytes:
         """What the frame holds over its base. Errors: ContentError `damaged`."""
-        options: dict[int, int] = {DecompressionParameter.window_log_max: _window_log(len(base) + size)}
-        try:
-            decompressor = ZstdDecompressor(options=options, zstd_dict=_prefix(base))
-            target = decompressor.decompress(body, size + 1)
-        except (ZstdError, ValueError) as error:
-            raise ContentError("damaged", f"zstd-patch: {error}") from error
-        if len(target) != size or not decompressor.eof or decompressor.unused_data:
-            raise ContentError("damaged", "zstd-patch: the frame does not hold the target")
-        return target
+        return decompress(body, base.content, size=size)
 
 
-def _prefix(base: bytes) -> tuple[ZstdDict, int] | None:
-    """The base as what came before; one of a few bytes is none to the library."""
-    return ZstdDict(base, is_raw=True).as_prefix if len(base) >= _LEAST_PREFIX_BYTES else None
+def compress(content: bytes, known: bytes) -> bytes:
+    """A frame of the content over what is known. Holds some six times that. Errors: ContentError `unsupported`."""
+    options: dict[int, int] = {
+        CompressionParameter.compression_level: LEVEL,
+        CompressionParameter.window_log: _window_log(len(known) + len(content)),
+        CompressionParameter.enable_long_distance_matching: 1,
+        CompressionParameter.checksum_flag: 1,
+    }
+    try:
+        compressor = ZstdCompressor(options=options, zstd_dict=_prefix(known))
+        compressor.set_pledged_input_size(len(content))
+        return compressor.compress(content, ZstdCompressor.FLUSH_FRAME)
+    except (ZstdError, ValueError) as error:
+        raise ContentError("unsupported", f"zstd-patch: {error}") from error
+
+
+def decompress(frame: bytes, known: bytes, *, size: int) -> bytes:
+    """The `size` bytes of a frame over what was known. Errors: ContentError `damaged`."""
+    options: dict[int, int] = {DecompressionParameter.window_log_max: _window_log(len(known) + size)}
+    try:
+        decompressor = ZstdDecompressor(options=options, zstd_dict=_prefix(known))
+        content = decompressor.decompress(frame, size + 1)
+    except (ZstdError, ValueError) as error:
+        raise ContentError("damaged", f"zstd-patch: {error}") from error
+    if len(content) != size or not decompressor.eof or decompressor.unused_data:
+        raise ContentError("damaged", "zstd-patch: the frame does not hold the target")
+    return content
+
+
+def _prefix(known: bytes) -> tuple[ZstdDict, int] | None:
+    """What came before; of a few bytes it is nothing to the library."""
+    return ZstdDict(known, is_raw=True).as_prefix if len(known) >= _LEAST_PREFIX_BYTES else None
 
 
 def _window_log(n_bytes: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 
 from common.coding import Coding
+from common.delta.opened import Opened
 
 
 class Whole:
@@ -15,14 +16,14 @@ class Whole:
     def __init__(self, coding: Coding) -> None:
         self._coding = coding
 
-    def encode(self, target: bytes, base: bytes) -> bytes:
+    def encode(self, target: Opened, base: Opened) -> bytes:
         """The coded form. Errors: ContentError as the coding's."""
         del base
         out = io.BytesIO()
-        self._coding.encode(io.BytesIO(target), out)
+        self._coding.encode(io.BytesIO(target.content), out)
         return out.getvalue()
 
-    def decode(self, body: bytes, base: bytes, *, size: int) -> bytes:
+    def decode(self, body: bytes, base: Opened, *, size: int) -> bytes:
         """The content. Errors: ContentError as the coding's."""
         del base
         out = io.BytesIO()

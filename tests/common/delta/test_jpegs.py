@@ -9,7 +9,9 @@ import pytest
 from PIL import Image
 
 from common import delta
-from common.delta.jpegs import JpegAlone, JpegCoefficients, JpegReplay
+from common.delta.jpegs import JpegAlone, JpegCoefficients
+from common.delta.opened import Opened
+from common.delta.replay import JpegReplay
 from common.errors import ContentError
 from common.kernel import jpeg
 from tests.fakes import pictures
@@ -79,8 +81,9 @@ def test_the_same_coefficients_in_another_order_cost_next_to_nothing() -> None:
     """A progressive file of the very same coefficients, as jpegtran makes one; here the other way round, by its planes."""
     progressive = again(shown(BASE), quality=90, progressive=True, subsampling=2)
     baseline = again(shown(BASE), quality=90, subsampling=2)
-    body = JpegCoefficients().encode(progressive, baseline)
-    assert JpegCoefficients().decode(body, baseline, size=len(progressive)) == progressive
+    known = Opened(baseline)
+    body = JpegCoefficients().encode(Opened(progressive), known)
+    assert JpegCoefficients().decode(body, known, size=len(progressive)) == progressive
     assert len(body) < 700
 
 
@@ -104,12 +107,13 @@ def test_where_the_base_is_no_help_it_is_left_alone(target: bytes) -> None:
 def test_damaged_bodies_end_in_errors_or_other_bytes_never_in_a_crash(method: JpegAlone | JpegCoefficients | JpegReplay) -> None:
     """Other bytes are told by their digest, by whoever asked."""
     target = REPLAYED["quality 60"] if isinstance(method, JpegReplay) else BASE
-    body = method.encode(target, BASE)
+    known = Opened(BASE)
+    body = method.encode(Opened(target), known)
     rng = np.random.default_rng(1)
     for _ in range(150):
         spoilt = bytearray(body)
         spoilt[int(rng.integers(len(spoilt)))] ^= int(rng.integers(1, 256))
         try:
-            method.decode(bytes(spoilt[: int(rng.integers(1, len(spoilt) + 1))]), BASE, size=len(target))
+            method.decode(bytes(spoilt[: int(rng.integers(1, len(spoilt) + 1))]), known, size=len(target))
         except ContentError:
             continue

@@ -1,0 +1,156 @@
+"""How near an edit comes to its target, seen on a few small pieces of it.
+
+A score is the bits that the error of an edit takes, roughly, as a share of the bits that the piece takes by itself: 0 is exact,
+1 is of no use. Floats are good enough: a score only chooses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from common.delta.opened import Opened
+from common.delta.search.seen import reduced
+from common.delta.steps.step import Shape, Window
+from common.errors import ContentError
+from common.kernel import pixels
+from common.kernel.frame import Frame
+from common.kernel.jpeg import Blocks
+from common.kernel.pixels import Samples
+
+TRANSFORMS = ("islow", "ifast")
+"""Of an encoder, by their number in deltas."""
+Renders = Callable[[Window], Samples]
+"""What an edit makes of a window of the target."""
+
+_SIDE = 64
+"""Of a piece, at least."""
+_GRID = 3
+"""So many pieces down, and across: one of each region, so that they tell of the whole picture."""
+_STEPS = 64
+"""A prediction counts in these parts of a quantisation step."""
+
+
+class Judge(Protocol):
+    """What a search knows of its target."""
+
+    @property
+    def shape(self) -> Shape:
+        """The target's."""
+
+    @property
+    def windows(self) -> Sequence[Window]:
+        """The pieces that are looked at, the most telling first."""
+
+    def score(self, renders: Renders, n: int | None = None) -> float:
+        """Of an edit, on the first `n` pieces or all."""
+
+    def shown(self, window: Window) -> Samples:
+        """The target's own pixels in a window that is one of `windows`."""
+
+    def reduced(self, eighths: int) -> Samples:
+        """The target's picture at so many eighths of its size."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A few MCUs of the target, as if they were a JPEG."""
+
+    window: Window
+    frame: Frame
+    planes: Sequence[Blocks]
+    bits: float
+
+
+class JpegJudge:
+    """Of a JPEG: by its coefficients, as its own encoder would have made them."""
+
+    def __init__(self, target: Opened) -> None:
+        """Errors: ContentError as `Opened.proved`, `unsupported` of odd samplings and of the smallest pictures."""
+        self._target = target
+        frame = target.proved.frame
+        pixels.sampling_ratios(frame)
+        self.shape = Shape(frame.height, frame.width, len(frame.planes))
+        if any(n < step for n, step in zip(self.shape, self._step, strict=False)):
+            raise ContentError("unsupported", "a picture of less than an MCU")
+
+    @cached_property
+    def _pieces(self) -> Sequence[_Piece]:
+        pieces = [self._piece(window) for window in _spread(self._richness(), self._step)]
+        return sorted(pieces, key=lambda piece: -piece.bits)  # the most telling first
+
+    @property
+    def windows(self) -> Sequence[Window]:
+        """Whole MCUs."""
+        return [piece.window for piece in self._pieces]
+
+    @property
+    def _step(self) -> tuple[int, int]:
+        """Rows and columns of an MCU."""
+        planes = self._target.proved.frame.planes
+        return 8 * max(plane.v for plane in planes), 8 * max(plane.h for plane in planes)
+
+    def _richness(self) -> NDArray[np.int64]:
+        """How many coefficients of the first component are not nought, in each MCU that is wholly in the picture."""
+        rows, cols = (n // step for n, step in zip(self.shape, self._step, strict=False))
+        plane = self._target.proved.frame.planes[0]
+        telling = np.count_nonzero(self._target.proved.planes[0][: rows * plane.v, : cols * plane.h], axis=2)
+        return np.asarray(telling.reshape(rows, plane.v, cols, plane.h).sum(axis=(1, 3)), np.int64)
+
+    def _piece(self, window: Window) -> _Piece:
+        frame, planes = self._target.proved.frame, self._target.proved.planes
+        step = self._step
+        parts, cut = [], []
+        for blocks, plane in zip(planes, frame.planes, strict=True):
+            top, rows = (n // step[0] * plane.v for n in (window.top, window.rows))
+            left, cols = (n // step[1] * plane.h for n in (window.left, window.cols))
+            parts.append(np.ascontiguousarray(blocks[top : top + rows, left : left + cols]))
+            cut.append(replace(plane, block_rows=rows, block_cols=cols))
+        bits = sum(float(np.log2(1 + 2 * np.abs(part.astype(np.float32))).sum()) for part in parts)
+        return _Piece(window, Frame(window.cols, window.rows, frame.is_progressive, tuple(cut)), parts, max(bits, 1.0))
+
+    def score(self, renders: Renders, n: int | None = None) -> float:
+        """By the encoder's transform that serves better."""
+        rendered = [(piece, renders(piece.window)) for piece in self._pieces[:n]]
+        return min(_share(rendered, transform) for transform in TRANSFORMS)
+
+    def transform_of(self, renders: Renders) -> str:
+        """The encoder's transform that comes nearer."""
+        rendered = [(piece, renders(piece.window)) for piece in self._pieces]
+        return min(TRANSFORMS, key=lambda transform: _share(rendered, transform))
+
+    def shown(self, window: Window) -> Samples:
+        """As libjpeg shows the piece; the chroma of its rim lacks its neighbours."""
+        piece = next(piece for piece in self._pieces if piece.window == window)
+        return pixels.decode_pixels(piece.planes, piece.frame)
+
+    def reduced(self, eighths: int) -> Samples:
+        """As `seen.reduced`."""
+        return reduced(self._target, eighths)
+
+
+def _share(rendered: Sequence[tuple[_Piece, Samples]], transform: str) -> float:
+    bits = 0.0
+    for piece, picture in rendered:
+        for blocks, expected in zip(piece.planes, pixels.expect(picture, piece.frame, transform), strict=True):
+            error = np.abs(expected - _STEPS * blocks.astype(np.int32)) - _STEPS // 2
+            bits += float(np.log2(1 + np.maximum(error, 0).astype(np.float32) / (_STEPS // 2)).sum())
+    return bits / sum(piece.bits for piece, _ in rendered)
+
+
+def _spread(richness: NDArray[np.int64], step: tuple[int, int]) -> Iterator[Window]:
+    """The richest window of each region of the picture, of whole steps."""
+    tall, wide = (min(-(-_SIDE // s), n) for s, n in zip(step, richness.shape, strict=True))
+    rows, cols = richness.shape[0] // tall, richness.shape[1] // wide
+    tiles = richness[: rows * tall, : cols * wide].reshape(rows, tall, cols, wide).sum(axis=(1, 3))
+    for across in np.array_split(np.arange(rows), min(_GRID, rows)):
+        for down in np.array_split(np.arange(cols), min(_GRID, cols)):
+            region = tiles[across[0] : across[-1] + 1, down[0] : down[-1] + 1]
+            row, col = divmod(int(region.argmax()), region.shape[1])
+            top, left = (int(across[0]) + row) * tall, (int(down[0]) + col) * wide
+            yield Window(top * step[0], left * step[1], tall * step[0], wide * step[1])

@@ -1,0 +1,30 @@
+"""What can have been done to a picture, one step at a time: the words in which an edit is told.
+
+A step computes with integers alone. It can be asked for a window of its outcome, and says which window of its input that
+needs, so that a search tries an edit on a few small places. The numbers in `STEPS` are in deltas on disks: they stay for
+ever, and so does what a step computes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from common.delta.steps.geometry import Border, Crop, Turn
+from common.delta.steps.resize import Resize
+from common.delta.steps.step import Shape, Step, Window, whole
+from common.delta.steps.tone import Grey, LookUp, Mix
+
+STEPS: Mapping[int, type[Step]] = MappingProxyType(
+    {
+        1: Turn,
+        2: Crop,
+        3: Border,
+        4: Resize,
+        5: LookUp,
+        6: Mix,
+        7: Grey,
+    }
+)
+
+__all__ = ["STEPS", "Border", "Crop", "Grey", "LookUp", "Mix", "Resize", "Shape", "Step", "Turn", "Window", "whole"]
