@@ -22,6 +22,8 @@ from common.ids import Digest, digest_of
 
 SMALL_ENOUGH = 1 / 500
 """Of a target: no other method is tried below this."""
+WHOLE_AT_BEST = 1 / 8
+"""Of a target: what it takes without a base is hardly ever less, so that below it nobody tries."""
 MAX_BYTES = 256 * 1024 * 1024
 """Of a base or a target: all of both is in memory at once."""
 
@@ -62,6 +64,8 @@ def encode_best(target: bytes, base: bytes | None) -> bytes:
     wanted, known = Opened(target), Opened(base or b"")
     for name in _tried(wanted, known):
         method = METHODS[name]
+        if best and len(best) <= (SMALL_ENOUGH if method.needs_base else WHOLE_AT_BEST) * len(target):
+            break
         try:
             body = method.encode(wanted, known)
         except ContentError:
@@ -70,8 +74,6 @@ def encode_best(target: bytes, base: bytes | None) -> bytes:
         coded = to_bytes(made)
         if (not best or len(coded) < len(best)) and _decodes(made, known, target):
             best = coded
-        if best and len(best) <= SMALL_ENOUGH * len(target):
-            break
     if not best:
         raise IntegrityError("not even raw bytes come back as they were")
     return best
