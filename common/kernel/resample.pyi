@@ -1,4 +1,4 @@
-"""Weighted sums of neighbours with weights in 1/2**22, and means of whole boxes. Tables of taps: see `taps`.
+"""Weighted sums of neighbours with weights in 1/2**22 or 1/2**30, and means of whole boxes. Tables of taps: see `taps`.
 
 Errors of all with taps: ContentError: `damaged` of a table that reaches past the picture or whose sums would overflow.
 """
@@ -13,13 +13,13 @@ def down(picture: npt.NDArray[np.uint8], bounds: npt.NDArray[np.int32], taps: np
     """Each column resampled, (rows, cols, channels)."""
 
 def finely(
-    levels: npt.NDArray[np.int32],
+    levels: npt.NDArray[np.int32] | npt.NDArray[np.uint8],
     bounds: npt.NDArray[np.int32],
     taps: npt.NDArray[np.int32],
     unit: int,
     is_down: bool,
 ) -> npt.NDArray[np.int32]:
-    """As `across` or `down` on levels of which `unit` make one of 8 bits: 257 is a 16-bit picture."""
+    """As `across` or `down`, with weights in 1/2**30, to levels of which `unit` make one of 8 bits; from such, or from 8 bits."""
 
 def box_means(picture: npt.NDArray[np.uint8], wide: int, tall: int, rounding: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     """Whole boxes of samples to one each; `rounding` has the level of every sum. What is over is left out."""

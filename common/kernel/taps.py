@@ -1,135 +1,180 @@
-"""How others resize: tables of weights, rules of rounding, and in what order and how finely they compute.
+"""How others weigh the samples that a resized one is made of: tables, and the rules by which means of boxes are rounded.
 
-Floats are used here, and only by an encoder: tables travel, so that a decoder adds integers up (`resample`). The means of
-boxes are integers on both sides.
+Integers on both sides: an encoder names a way to resize, and a decoder makes the same tables of it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
+from math import floor, gcd
 from types import MappingProxyType
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
-from common.kernel.resample import across, box_means, down, finely
+from common.errors import ContentError
+from common.kernel.curves import BITS, KERNELS, ONE, Fixed, ratios, times
+from common.kernel.resample import box_means
 
 Samples = npt.NDArray[np.uint8]
-Curve = Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]
 
 WEIGHT_BITS = 22
+FINE_BITS = 30
+_MOST_PARTS = 1 << 56
 
 
 @dataclass(frozen=True, slots=True)
 class Taps:
-    """One dimension's table: `bounds` int32 (n, 2) of first and count, `weights` int32 (n, most) in 1/2**22."""
+    """One dimension's table: `bounds` int32 (n, 2) of first and count, `weights` int32 (n, most) in 1/2**22, or 2**30."""
 
     bounds: npt.NDArray[np.int32]
     weights: npt.NDArray[np.int32]
 
+    def reach(self, first: int, n: int) -> tuple[int, int]:
+        """Where the inputs of n outputs start and stop."""
+        bounds = self.bounds[first : first + n]
+        return int(bounds[:, 0].min()), int(bounds.sum(axis=1).max())
 
-@dataclass(frozen=True, slots=True)
-class Kernel:
-    """A curve over the distance in outputs, and how far it reaches."""
-
-    curve: Curve
-    support: float
-
-
-def _hamming(x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """With Pillow's constants, which are of single precision."""
-    rise = float(np.float32(0.54)) + float(np.float32(0.46)) * np.cos(np.pi * x)
-    return np.where(np.abs(x) < 1, np.sinc(x) * rise, 0.0)
+    def cut(self, first: int, n: int, start: int) -> Taps:
+        """The table of n outputs, over inputs of which those before `start` are missing."""
+        bounds = self.bounds[first : first + n] - np.array([start, 0], np.int32)
+        return Taps(np.ascontiguousarray(bounds), np.ascontiguousarray(self.weights[first : first + n]))
 
 
-def _lanczos(lobes: int) -> Kernel:
-    return Kernel(lambda x: np.where(np.abs(x) < lobes, np.sinc(x) * np.sinc(x / lobes), 0.0), lobes)
-
-
-def _cubic(b: float, c: float) -> Kernel:
-    """The family of Mitchell and Netravali."""
-
-    def curve(x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        x = np.abs(x)
-        near = ((12 - 9 * b - 6 * c) * x + (-18 + 12 * b + 6 * c)) * x * x + (6 - 2 * b)
-        far = ((-b - 6 * c) * x + (6 * b + 30 * c)) * x * x + (-12 * b - 48 * c) * x + (8 * b + 24 * c)
-        return np.where(x < 1, near, np.where(x < 2, far, 0.0)) / 6  # noqa: PLR2004 - where the pieces meet
-
-    return Kernel(curve, 2)
-
-
-KERNELS: Mapping[str, Kernel] = MappingProxyType(
-    {
-        "box": Kernel(lambda x: ((x > -0.5) & (x <= 0.5)).astype(np.float64), 0.5),  # noqa: PLR2004 - half a sample
-        "bilinear": Kernel(lambda x: np.clip(1 - np.abs(x), 0, None), 1),
-        "hamming": Kernel(_hamming, 1),
-        "bicubic": _cubic(0, 0.5),
-        "mitchell": _cubic(1 / 3, 1 / 3),
-        "lanczos2": _lanczos(2),
-        "lanczos": _lanczos(3),
-    }
-)
-
-
-def taps(inputs: int, outputs: int, kernel: str, *, start: float = 0.0, stop: float | None = None) -> Taps:
+def taps(
+    inputs: int,
+    outputs: int,
+    kernel: str,
+    *,
+    start: Fraction | int = 0,
+    stop: Fraction | int | None = None,
+    bits: int = WEIGHT_BITS,
+) -> Taps:
     """The weights with which `outputs` samples show the inputs from `start` to `stop`; wider where that makes it smaller.
 
     As Pillow and ImageMagick: what lies outside is left out and the rest made whole. `area` shows what each output covers.
+    `bits` are WEIGHT_BITS or FINE_BITS.
+    Errors: ContentError: `damaged` of places outside the input, and of ones told in too small parts.
     """
-    stop = float(inputs) if stop is None else stop
-    scale = (stop - start) / outputs
-    widening = max(scale, 1.0)
-    centre = start + (np.arange(outputs) + 0.5) * scale
-    support = widening / 2 if kernel == "area" else KERNELS[kernel].support * widening
+    grid = Grid.of(inputs, outputs, Fraction(start), Fraction(inputs if stop is None else stop))
+    reach = grid.widening // 2 if kernel == "area" else int(KERNELS[kernel].support * grid.widening)
+    centre, one = grid.centres(), grid.one
     if kernel == "area":
-        first = np.floor(centre - support + 1e-9).astype(np.int64)  # a border on a sample's edge takes nothing of it
-        last = np.ceil(centre + support - 1e-9).astype(np.int64)
+        first, last = (centre - reach) // one, -(-(centre + reach) // one)
     else:
-        first, last = (centre - support + 0.5).astype(np.int64), (centre + support + 0.5).astype(np.int64)
-    first, last = np.clip(first, 0, inputs - 1), np.clip(last, 1, inputs)
-    place = first[:, None] + np.arange(int((last - first).max()))
+        first, last = (2 * (centre - reach) + one) // (2 * one), (2 * (centre + reach) + one) // (2 * one)
+    if kernel == "box":
+        _settle_ties(grid, centre, first, last)
+    n = min(grid.period, outputs)  # the others lie to the inputs as one of these does
+    place = first[:n, None] + np.arange(int((last - first).max()))
     if kernel == "area":
-        weights = np.minimum(centre[:, None] + support, place + 1) - np.maximum(centre[:, None] - support, place)
+        covered = np.minimum(centre[:n, None] + reach, (place + 1) * one) - np.maximum(centre[:n, None] - reach, place * one)
+        curve = ratios(np.maximum(covered, 0), np.full_like(covered, one))
     else:
-        weights = KERNELS[kernel].curve((place - centre[:, None] + 0.5) / widening)
-    weights = np.where(place < last[:, None], weights, 0.0)
-    weights = weights / weights.sum(axis=1, keepdims=True) * (1 << WEIGHT_BITS)
-    rounded = np.trunc(weights + np.where(weights < 0, -0.5, 0.5)).astype(np.int32)
-    return Taps(np.stack([first, last - first], axis=1).astype(np.int32), rounded)
+        curve = KERNELS[kernel].curve(np.abs(grid.distances(centre[:n], first[:n], place.shape[1])))
+    weights = curve[np.arange(outputs) % n]
+    begin, end = np.clip(first, 0, inputs - 1), np.clip(last, 1, inputs)
+    column = np.arange(weights.shape[1]) + (begin - first)[:, None]
+    weights = np.take_along_axis(weights, np.minimum(column, weights.shape[1] - 1), axis=1)
+    weights[column >= (end - first)[:, None]] = 0
+    return Taps(np.stack([begin, end - begin], axis=1).astype(np.int32), _to_weights(wholes(weights), bits))
 
 
-def resample(
-    picture: Samples,
-    horizontal: Taps | None,
-    vertical: Taps | None,
-    *,
-    unit: int = 1,
-    is_down_first: bool = False,
-    is_cut: bool = False,
-) -> Samples:
-    """The picture (rows, cols, channels) with both tables applied; None leaves a dimension as it is.
-
-    Between the two, levels are rounded to 1/`unit`: 1 as Pillow and libvips, 257 as ImageMagick and GraphicsMagick with 16 bits,
-    16384 about as fine as floats. At the end they are rounded, or cut: GraphicsMagick cuts for JPEG and PPM, ImageMagick for
-    PPM only. Errors: ContentError: `damaged` of tables that do not fit.
-    """
-    steps = [(table, is_down) for table, is_down in ((horizontal, False), (vertical, True)) if table is not None]
-    if is_down_first:
-        steps.reverse()
-    if unit == 1:
-        for table, is_down in steps:
-            picture = (down if is_down else across)(picture, table.bounds, table.weights)
-        return picture
-    levels = picture.astype(np.int32) * unit
-    for table, is_down in steps:
-        levels = finely(levels, table.bounds, table.weights, unit, is_down)
-    return ((levels + (0 if is_cut else unit // 2)) // unit).astype(np.uint8)
+def picked(inputs: int, outputs: int, place: str, *, bits: int = WEIGHT_BITS) -> Taps:
+    """A table that takes one input for each output, at one of PLACES."""
+    doubled = 2 * np.arange(outputs, dtype=np.int64) * inputs  # of its start, times 2 * outputs
+    first = {"first": doubled, "middle": doubled + inputs - 1, "centre": doubled + inputs}[place] // (2 * outputs)
+    return Taps(np.stack([first, np.ones_like(first)], axis=1).astype(np.int32), np.full((outputs, 1), 1 << bits, np.int32))
 
 
-def magick_goes_down_first(inputs: tuple[int, int], outputs: tuple[int, int]) -> bool:
-    """Which of (width, height) to (width, height) ImageMagick 6.9 and GraphicsMagick 1.3 take first: the cheaper way."""
-    return outputs[0] * (outputs[1] + inputs[1]) <= outputs[1] * (outputs[0] + inputs[0])
+PLACES = ("first", "middle", "centre")
+"""Of what an output covers: GraphicsMagick's `-sample`; of two in the middle the former: ImageMagick's; the latter: Pillow's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Where outputs lie over inputs, in parts of which `one` make an input; after `period` outputs they lie alike again."""
+
+    outputs: int
+    one: int
+    start: int
+    step: int
+    period: int
+
+    @classmethod
+    def of(cls, inputs: int, outputs: int, start: Fraction, stop: Fraction) -> Self:
+        """Outputs that share what lies between start and stop. Errors: ContentError `damaged`."""
+        parts = start.denominator * stop.denominator
+        span = int((stop - start) * parts)
+        if not 0 <= start < stop <= inputs or inputs * outputs * parts > _MOST_PARTS:
+            raise ContentError("damaged", "what is resized lies in the picture, in few enough parts")
+        return cls(
+            outputs,
+            4 * parts * outputs,
+            int(start * parts) * 4 * outputs,
+            4 * span,
+            parts * outputs // gcd(parts * outputs, span),
+        )
+
+    @property
+    def widening(self) -> int:
+        """The distance at which a curve is at 1: an output, or an input where these are further apart."""
+        return max(self.step, self.one)
+
+    def centres(self) -> Fixed:
+        """The middles of the outputs."""
+        return self.start + (2 * np.arange(self.outputs, dtype=np.int64) + 1) * (self.step // 2)
+
+    def distances(self, centre: Fixed, first: Fixed, n: int) -> Fixed:
+        """How far n inputs from the first on are from the centre, in fixed point, as curves have it."""
+        nearest = ((2 * first + 1) * self.one - 2 * centre).astype(object)
+        between = (self.one << BITS) // self.widening
+        return ((nearest << BITS) // (2 * self.widening)).astype(np.int64)[:, None] + np.arange(n) * between
+
+
+def _settle_ties(grid: Grid, centre: Fixed, first: Fixed, last: Fixed) -> None:
+    """Where a box ends in the very middle of an input: whether that belongs to it as Pillow's doubles, seldom exact, have it."""
+    scale = Fraction(grid.step, grid.one)
+    if scale == _rounded(scale):
+        return
+    ends = 2 * centre[:, None] + np.array([-grid.widening, grid.widening]) + grid.one
+    for row in np.flatnonzero((ends % (2 * grid.one) == 0).any(axis=1)):
+        middle = _rounded(Fraction(grid.start, grid.one) + _rounded((int(row) + Fraction(1, 2)) * _rounded(scale)))
+        reach = max(_rounded(scale), Fraction(1)) / 2
+        ends = [floor(_rounded(_rounded(middle + side) + Fraction(1, 2))) for side in (-reach, reach)]
+        inside = [
+            place
+            for place in range(*ends)
+            if -1 < 2 * _rounded(_rounded(place - middle + Fraction(1, 2)) * _rounded(Fraction(1, 2) / reach)) <= 1
+        ]
+        first[row], last[row] = inside[0], inside[-1] + 1
+
+
+def _rounded(number: Fraction) -> Fraction:
+    """The double nearest to it, halves to even."""
+    bits = 53 + number.denominator.bit_length() - abs(number.numerator).bit_length()
+    if abs(number) * Fraction(2) ** bits >= 1 << 53:
+        bits -= 1
+    return round(number * Fraction(2) ** bits) / Fraction(2) ** bits
+
+
+def wholes(weights: Fixed) -> Fixed:
+    """Each line divided by its sum. Errors: ContentError: `damaged` of lines that have next to none."""
+    weights = weights >> max(weights.shape[1].bit_length() - 4, 0)  # so that sums stay in range
+    total = weights.sum(axis=1)
+    if total.min() < ONE >> 5:
+        raise ContentError("damaged", "a sample that shows nothing")
+    return times(weights, ratios(np.full_like(total, ONE), total)[:, None])
+
+
+def _to_weights(shares: Fixed, bits: int) -> npt.NDArray[np.int32]:
+    """Rounded as Pillow does: halves away from zero."""
+    cut = BITS - bits
+    rounded: npt.NDArray[np.int32] = (np.sign(shares) * ((np.abs(shares) + (1 << (cut - 1))) >> cut)).astype(np.int32)
+    return rounded
 
 
 def _halves_to_even(sums: npt.NDArray[np.int64], area: int) -> npt.NDArray[np.int64]:
