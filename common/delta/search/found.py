@@ -13,6 +13,8 @@ from common.errors import ContentError
 
 EXACT = 0.02
 """A score below which nothing better is looked for."""
+DONE = 0.001
+"""A score that no other edit of the kind could lower by more than it takes to look."""
 HOPELESS = 1.0
 
 

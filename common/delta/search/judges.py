@@ -19,6 +19,7 @@ from common.delta.search.seen import reduced
 from common.delta.steps.step import Shape, Window
 from common.errors import ContentError
 from common.kernel import pixels
+from common.kernel.dct import quantise
 from common.kernel.frame import Frame
 from common.kernel.jpeg import Blocks
 from common.kernel.pixels import Samples
@@ -52,6 +53,9 @@ class Judge(Protocol):
 
     def shown(self, window: Window) -> Samples:
         """The target's own pixels in a window that is one of `windows`."""
+
+    def passed(self, window: Window, picture: Samples) -> Samples:
+        """A picture of such a window, as it would be shown had it gone the target's way."""
 
     def reduced(self, eighths: int) -> Samples:
         """The target's picture at so many eighths of its size."""
@@ -126,8 +130,17 @@ class JpegJudge:
 
     def shown(self, window: Window) -> Samples:
         """As libjpeg shows the piece; the chroma of its rim lacks its neighbours."""
-        piece = next(piece for piece in self._pieces if piece.window == window)
+        piece = self._piece_at(window)
         return pixels.decode_pixels(piece.planes, piece.frame)
+
+    def passed(self, window: Window, picture: Samples) -> Samples:
+        """Encoded with the target's tables, and shown as `shown` does it."""
+        piece = self._piece_at(window)
+        planes = [quantise(expected) for expected in pixels.expect(picture, piece.frame, TRANSFORMS[0])]
+        return pixels.decode_pixels(planes, piece.frame)
+
+    def _piece_at(self, window: Window) -> _Piece:
+        return next(piece for piece in self._pieces if piece.window == window)
 
     def reduced(self, eighths: int) -> Samples:
         """As `seen.reduced`."""

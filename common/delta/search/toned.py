@@ -2,31 +2,75 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from common.delta.edits import render
 from common.delta.opened import Opened
-from common.delta.search.found import Found, judged
+from common.delta.search.curves import Seen, Table, averages, tables, to_table
+from common.delta.search.found import DONE, Found, judged
 from common.delta.search.judges import Judge
-from common.delta.steps import LookUp, Mix
+from common.delta.steps import LookUp, Mix, Window
 from common.delta.steps.tone import LEVELS
+from common.kernel.pixels import Samples
 
 Pairs = NDArray[np.uint8]
 
 _MIX_ONE = 1 << 24
+_LIKELY = 8
+"""Tables that are tried."""
+_ROUNDS = 4
+"""In which means are set right."""
 
 
 def looked_up(base: Opened, judge: Judge, best: Found | None) -> Found | None:
-    """A table for each channel, or one for all, smooth enough for levels that were not seen."""
+    """A table for each channel, or one for all: one that a program makes, else what each level became on average."""
     if best is None:
         return None
-    before, after = _pairs(base, judge, best)
-    n = before.shape[1]
-    apart = tuple(_table(before[:, k], after[:, k]) for k in range(n))
-    together = (_table(before.ravel(), after.ravel()),)
-    found = [judged(best.edit.then(LookUp(tables)), base, judge) for tables in ({together, apart} if n > 1 else {together})]
-    return min(found, key=lambda one: one.score)
+    pieces = [(window, np.ascontiguousarray(render(best.edit, base, window))) for window in judge.windows]
+    together = tables(_seen(pieces, judge, 1)[0])
+    found = [judged(best.edit.then(LookUp((table,))), base, judge) for table in (*together[:_LIKELY], together[-1])]
+    likeliest = min(found, key=lambda one: one.score)
+    if judge.shape.channels == 1 or likeliest.score < DONE:
+        return likeliest
+    apart = [tables(seen)[:_LIKELY] for seen in _seen(pieces, judge, judge.shape.channels)]
+    return min(likeliest, _by_channel(apart, base, judge, best), key=lambda one: one.score)
+
+
+def _by_channel(likely: Sequence[Sequence[Table]], base: Opened, judge: Judge, best: Found) -> Found:
+    """The best of each channel's likely tables: all the likeliest, then each channel's others, the rest being as they are."""
+    chosen = [tables_of[0] for tables_of in likely]
+    found = judged(best.edit.then(LookUp(tuple(chosen))), base, judge)
+    for channel, tables_of in enumerate(likely):
+        for table in tables_of[1:]:
+            tried = [*chosen[:channel], table, *chosen[channel + 1 :]]
+            other = judged(best.edit.then(LookUp(tuple(tried))), base, judge)
+            if other.score < found.score:
+                found, chosen = other, tried
+    return found
+
+
+def _seen(pieces: Sequence[tuple[Window, Samples]], judge: Judge, n_tables: int) -> list[Seen]:
+    """What became of each level, in all channels or in each.
+
+    An encoder moves colours between neighbours, so what levels seem to have become is drawn to the mean. So the pieces are looked
+    up and go the target's way too, and what they then lack is added.
+    """
+    groups = [slice(k, k + 1) if n_tables > 1 else slice(None) for k in range(n_tables)]
+    levels = [np.concatenate([piece[:, :, group].ravel() for _, piece in pieces]) for group in groups]
+    shown = [judge.shown(window).astype(np.int16) for window, _ in pieces]
+    curves = np.tile(np.arange(LEVELS, dtype=np.float64), (n_tables, 1))
+    for _ in range(_ROUNDS):
+        looked = LookUp(tuple(to_table(curve / (LEVELS - 1)) for curve in curves))
+        lacks = [
+            there - judge.passed(window, looked.apply(piece, window, window, judge.shape))
+            for there, (window, piece) in zip(shown, pieces, strict=True)
+        ]
+        for k, group in enumerate(groups):
+            curves[k] += averages(levels[k], np.concatenate([lack[:, :, group].ravel() for lack in lacks]))
+    return [Seen(curve / (LEVELS - 1), np.bincount(level, minlength=LEVELS)) for curve, level in zip(curves, levels, strict=True)]
 
 
 def mixed(base: Opened, judge: Judge, best: Found | None) -> Found | None:
@@ -52,11 +96,3 @@ def _pairs(base: Opened, judge: Judge, best: Found) -> tuple[Pairs, Pairs]:
     before = [render(best.edit, base, window).reshape(-1, channels) for window in judge.windows]
     after = [judge.shown(window).reshape(-1, channels) for window in judge.windows]
     return np.concatenate(before), np.concatenate(after)
-
-
-def _table(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> tuple[int, ...]:
-    """The level that each became on average; between levels that were seen, what lies between."""
-    seen = np.bincount(before, minlength=LEVELS)
-    mean = np.bincount(before, after, LEVELS)[seen > 0] / seen[seen > 0]
-    levels = np.interp(np.arange(LEVELS), np.flatnonzero(seen), mean)
-    return tuple(int(level) for level in np.rint(levels))
