@@ -42,6 +42,18 @@ AIMS = {
     ("growth", "rss_grown_100000"): "<= 2,000",
     ("growth", "peak_grown_100000"): "<= 2,000",
     ("growth", "inserts_per_s_100000"): ">= 200",
+    ("deltas", "jpeg_bytes_ratio"): "<= 0.045",
+    ("deltas", "jpeg_above_0.40_share"): "<= 0.015",
+    ("deltas", "jpeg_above_lepton"): "0",
+    ("deltas", "encode_s_per_larger_mp_median"): "<= 0.35",
+    ("deltas", "encode_s_per_larger_mp_p90"): "<= 1.0",
+    ("deltas", "decode_s_per_larger_mp_median"): "<= 0.10",
+    ("deltas", "encode_peak_bytes_per_pixel_worst"): "<= 40",
+    ("deltas", "decode_peak_bytes_per_pixel_worst"): "<= 40",
+    ("whole_jpegs", "over_lepton"): "<= 1.0",
+    ("whole_rasters", "png_ratio"): "<= 0.75",
+    ("odd", "wrong"): "0",
+    ("odd", "lost"): "0",
 }
 
 
@@ -59,8 +71,11 @@ AIMS = {
 @click.option("--files", default=100_000, show_default=True, help="Files for `rescan`.")
 @click.option("--rounds", default=20, show_default=True, help="Files for `receipt`.")
 @click.option("--growth-pictures", "pictures", default=100_000, show_default=True, help="Pictures that `growth` ends at.")
+@click.option("--targets", default=200, show_default=True, help="Edits that `deltas` encodes.")
 @click.option(
-    "--corpus", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Edits with a truth.csv, for `hash_rivals`."
+    "--corpus",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Edits with a truth.csv, for `hash_rivals` and `deltas`.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Only JSON on stdout.")
 def main(**options: object) -> None:
@@ -77,6 +92,7 @@ def _bench(*, only: tuple[str, ...], scratch: Path | None, as_json: bool, **opti
         n_files=options["files"],
         n_rounds=options["rounds"],
         n_pictures=options["pictures"],
+        n_targets=options["targets"],
         corpus=options["corpus"] and options["corpus"].absolute(),
     )
     figures: dict[str, Figures] = {}

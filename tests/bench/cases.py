@@ -8,15 +8,18 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from common.clock import SystemClock, monotonic_s
+from tests.bench.deltas import deltas
 from tests.bench.growth import growth
 from tests.bench.hash_rivals import hash_rivals
 from tests.bench.libraries import GB, MB, incompressible, many_files
 from tests.bench.looks_cost import identify_cost, looks_cost
 from tests.bench.measured import Failed, session_cpu_s, tree_bytes
+from tests.bench.odd import odd
 from tests.bench.rivals import borg, restic
 from tests.bench.seeing import identify, novel
 from tests.bench.setting import Figures, Setting
 from tests.bench.site import pause, receipt_ns, site
+from tests.bench.whole import whole_jpegs, whole_rasters
 from tests.fakes.relay import Pipe, Relay, Shape
 
 LINK_RATE_BYTES_S = 12.5e6
@@ -175,5 +178,9 @@ CASES: Mapping[str, Callable[[Setting], Figures]] = MappingProxyType(
         "identify_cost": identify_cost,
         "growth": growth,
         "hash_rivals": hash_rivals,
+        "deltas": deltas,
+        "whole_jpegs": whole_jpegs,
+        "whole_rasters": whole_rasters,
+        "odd": odd,
     }
 )

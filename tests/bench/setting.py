@@ -21,6 +21,7 @@ class Setting:
     n_files: int = 100_000
     n_rounds: int = 20
     n_pictures: int = 100_000
+    n_targets: int = 200
     corpus: Path | None = None
     """Edits that other programs made: `truth.csv` (path, original, level, op) and `files` below it."""
     cache: Path = Path(tempfile.gettempdir()) / "smarter-bench-cache"

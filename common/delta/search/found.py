@@ -16,6 +16,7 @@ EXACT = 0.02
 DONE = 0.001
 """A score that no other edit of the kind could lower by more than it takes to look."""
 HOPELESS = 1.0
+_IMPOSSIBLE = float("inf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,22 +28,22 @@ class Found:
 
 
 def judged(edit: Edit, base: Opened, judge: Judge, n: int | None = None) -> Found:
-    """The edit with its score on `n` pieces or all; infinite where it makes a picture of another size."""
+    """The edit with its score on `n` pieces or all; infinite where it makes a picture of another shape."""
     try:
         if shapes_of(edit, base)[-1] != judge.shape:
-            return Found(edit, float("inf"))
+            return Found(edit, _IMPOSSIBLE)
         return Found(edit, judge.score(partial(render, edit, base), n))
     except ContentError:
-        return Found(edit, float("inf"))
+        return Found(edit, _IMPOSSIBLE)
 
 
 def best_of(edits: Iterable[Edit], base: Opened, judge: Judge, n: int | None = None) -> Found | None:
-    """The best of the edits; what follows an exact one is not looked at."""
+    """The best of the edits that make a picture of the target's shape; what follows an exact one is not looked at."""
     best: Found | None = None
     for edit in edits:
         found = judged(edit, base, judge, n)
-        if best is None or found.score < best.score:
+        if found.score < (best.score if best else _IMPOSSIBLE):
             best = found
-        if best.score < EXACT:
+        if best is not None and best.score < EXACT:
             break
     return best

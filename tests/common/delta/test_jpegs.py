@@ -95,7 +95,16 @@ def test_a_picture_by_itself_is_smaller_than_with_lepton() -> None:
     assert len(made) < len(OTHER) * 0.95
 
 
-@pytest.mark.parametrize("target", [OTHER, pictures.jpeg(1, (320, 240)), pictures.jpeg(1, SIZE, grey=True), pictures.cut(OTHER)])
+@pytest.mark.parametrize(
+    "target",
+    [
+        OTHER,
+        pictures.jpeg(1, (320, 240)),
+        pictures.jpeg(1, SIZE, grey=True),
+        pictures.cmyk_jpeg(1, SIZE),
+        pictures.cut(OTHER),
+    ],
+)
 def test_where_the_base_is_no_help_it_is_left_alone(target: bytes) -> None:
     """Another picture, another size, another colour, a damaged file: the target comes back, coded by itself."""
     made = delta.encode_best(target, BASE)
