@@ -4,19 +4,47 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Self
-
-import numpy as np
 
 from common.delta.steps.step import Shape, Window
 from common.errors import ContentError
 from common.kernel.pixels import Samples
-from common.kernel.taps import Taps, magick_goes_down_first, resample, taps
+from common.kernel.resizing import Plan, plan
 
-ENGINES = ("pillow", "magick", "graphics", "fine")
-KERNELS = ("lanczos", "bicubic", "bilinear", "box", "hamming", "mitchell", "lanczos2", "area")
-_UNITS = {"pillow": 1, "magick": 257, "graphics": 257, "fine": 16384}
+ENGINES = (
+    "pillow",
+    "pillow_reduced",
+    "magick",
+    "magick_thumbnail",
+    "graphics",
+    "graphics_thumbnail",
+    "picked",
+    "fine",
+    "vips",
+    "vips_shorter",
+    "vips_each",
+    "vips_15",
+    "vips_15_shorter",
+)
+"""Of `resizing`, by their number in deltas."""
+KERNELS = (
+    "lanczos",
+    "bicubic",
+    "bilinear",
+    "box",
+    "hamming",
+    "mitchell",
+    "lanczos2",
+    "area",
+    "spline",
+    "hermite",
+    "quadratic",
+    "gaussian",
+    "first",
+    "middle",
+    "centre",
+)
+"""Curves, and places of what is picked, by their number in deltas."""
 _MOST_SIDE = 65535
 
 
@@ -48,40 +76,13 @@ class Resize:
         return Shape(self.rows, self.cols, shape.channels)
 
     def needs(self, window: Window, shape: Shape) -> Window:
-        """What the taps of the window reach."""
-        down, across = self._tables(shape)
-        top, bottom = _reach(down, window.top, window.rows)
-        left, right = _reach(across, window.left, window.cols)
-        return Window(top, left, bottom - top, right - left)
+        """What the passes reach. Errors: ContentError `damaged` of a kernel that the engine does not have."""
+        return Window(*self._plan(shape).needs(window))
 
     def apply(self, part: Samples, at: Window, window: Window, shape: Shape) -> Samples:
-        """The weighted sums."""
-        down, across = self._tables(shape)
-        return resample(
-            np.ascontiguousarray(part),
-            _cut(across, window.left, window.cols, at.left),
-            _cut(down, window.top, window.rows, at.top),
-            unit=_UNITS[self.engine],
-            is_down_first=self.engine in ("magick", "graphics")
-            and magick_goes_down_first((shape.cols, shape.rows), (self.cols, self.rows)),
-            is_cut=self.engine == "graphics",
-        )
+        """As the engine does it."""
+        del at
+        return self._plan(shape).apply(part, window)
 
-    def _tables(self, shape: Shape) -> tuple[Taps, Taps]:
-        return _table(shape.rows, self.rows, self.kernel), _table(shape.cols, self.cols, self.kernel)
-
-
-@cache
-def _table(inputs: int, outputs: int, kernel: str) -> Taps:
-    return taps(inputs, outputs, kernel)
-
-
-def _reach(table: Taps, first: int, n: int) -> tuple[int, int]:
-    bounds = table.bounds[first : first + n]
-    return int(bounds[:, 0].min()), int(bounds.sum(axis=1).max())
-
-
-def _cut(table: Taps, first: int, n: int, start: int) -> Taps:
-    """The table of n outputs, over an input that begins at `start`."""
-    bounds = table.bounds[first : first + n] - np.array([start, 0], np.int32)
-    return Taps(np.ascontiguousarray(bounds), np.ascontiguousarray(table.weights[first : first + n]))
+    def _plan(self, shape: Shape) -> Plan:
+        return plan((shape.rows, shape.cols), (self.rows, self.cols), self.engine, self.kernel)
