@@ -44,6 +44,6 @@ def best_of(edits: Iterable[Edit], base: Opened, judge: Judge, n: int | None = N
         found = judged(edit, base, judge, n)
         if found.score < (best.score if best else _IMPOSSIBLE):
             best = found
-        if best is not None and best.score < EXACT:
+        if best is not None and best.score < DONE:
             break
     return best

@@ -13,7 +13,7 @@ from common.delta.search.curves import Seen, Table, averages, tables, to_table
 from common.delta.search.found import DONE, Found, judged
 from common.delta.search.judges import Judge
 from common.delta.steps import LookUp, Mix, Window
-from common.delta.steps.tone import LEVELS
+from common.delta.steps.tone import LEVELS, MAX_WEIGHT
 from common.kernel.pixels import Samples
 
 Pairs = NDArray[np.uint8]
@@ -86,7 +86,8 @@ def mixed(base: Opened, judge: Judge, best: Found | None) -> Found | None:
     linear = np.stack([r, g, b, np.full_like(r, 256)], axis=1)
     square = np.concatenate([linear, np.stack([r * r, g * g, b * b, r * g, r * b, g * b], axis=1)], axis=1)
     fits = (np.linalg.lstsq(terms, after, rcond=None)[0].T for terms in (linear, square))
-    mixes = (Mix(tuple(tuple(int(w) for w in row) for row in np.rint(fit * _MIX_ONE))) for fit in fits)
+    weights = (np.clip(np.rint(fit * _MIX_ONE), -MAX_WEIGHT, MAX_WEIGHT) for fit in fits)
+    mixes = (Mix(tuple(tuple(int(w) for w in row) for row in rows)) for rows in weights)
     return min((judged(best.edit.then(mix), base, judge) for mix in mixes), key=lambda one: one.score)
 
 

@@ -16,7 +16,8 @@ from common.kernel.pixels import Samples
 
 LEVELS = 256
 _TERMS = (4, 10)
-_MOST_WEIGHT = 2**31 - 1
+MAX_WEIGHT = 2**31 - 1
+"""Of a mix."""
 GREY_BITS = 16
 
 
@@ -73,7 +74,7 @@ class Mix(_Pixelwise):
     @classmethod
     def from_ints(cls, values: Sequence[int]) -> Self:
         """Errors: ContentError `damaged`."""
-        if len(values) not in [3 * terms for terms in _TERMS] or max(map(abs, values)) > _MOST_WEIGHT:
+        if len(values) not in [3 * terms for terms in _TERMS] or max(map(abs, values)) > MAX_WEIGHT:
             raise ContentError("damaged", "three channels, each of 4 or 10 terms")
         terms = len(values) // 3
         return cls(tuple(tuple(values[k * terms : (k + 1) * terms]) for k in range(3)))
