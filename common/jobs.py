@@ -149,13 +149,13 @@ def compare(arguments: Mapping[str, Value], fds: Sequence[int]) -> dict[str, Val
 def delta_encode(arguments: Mapping[str, Value], fds: Sequence[int]) -> dict[str, Value]:
     """Writes the smallest delta of the second descriptor's content over the first's into the last.
 
-    With two descriptors there is no base, and the smallest whole coding is written. Errors: ContentError, OSError.
+    With two descriptors there is no base, and the smallest whole coding is written. The argument `hint` may say where in the base
+    the target is believed to be: the six numbers of a place, as `hint_of` writes them. Errors: ContentError, OSError.
     """
     from common import delta  # noqa: PLC0415 - likewise
 
-    del arguments
     *base, target = (_read(fd) for fd in fds[:-1])
-    made = delta.encode_best(target, base[0] if base else None)
+    made = delta.encode_best(target, base[0] if base else None, _hint(arguments))
     return {"method": delta.described(made)[0], "target_bytes": len(target), "delta_bytes": len(made), **_told(made, fds)}
 
 
@@ -173,6 +173,16 @@ def delta_decode(arguments: Mapping[str, Value], fds: Sequence[int]) -> dict[str
     except IntegrityError as error:
         raise ContentError("integrity", str(error)) from error
     return {"digest": blake3(target).hexdigest(), **_told(target, fds)}
+
+
+def hint_of(transform: Sequence[Sequence[float]]) -> str:
+    """A transform (2, 3) of shares, from a target to its base, as jobs take it: see `Relation.transform`."""
+    return " ".join(repr(float(number)) for row in transform for number in row)
+
+
+def _hint(arguments: Mapping[str, Value]) -> list[float] | None:
+    """What `hint_of` wrote; None where nothing was said."""
+    return [float(number) for number in str(arguments.get("hint", "")).split()] or None
 
 
 def _read(fd: int) -> bytes:

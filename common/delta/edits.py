@@ -12,7 +12,7 @@ from __future__ import annotations
 import zlib
 from dataclasses import dataclass
 
-from common.delta.opened import Opened
+from common.delta.opened import EIGHTHS, Opened
 from common.delta.steps import STEPS, Shape, Step, Window, whole
 from common.delta.steps.step import NOTHING
 from common.delta.varints import read_varint, to_varint
@@ -25,7 +25,6 @@ _MAX_STEPS = 16
 _MAX_VALUES = 4096
 """Of a step."""
 _MAX_BYTES = 1 << 16
-_EIGHTHS = (8, 4, 2, 1)
 _NUMBERS = {kind: number for number, kind in STEPS.items()}
 
 
@@ -61,7 +60,7 @@ def render(edit: Edit, base: Opened, window: Window | None = None) -> Samples:
 
 def shapes_of(edit: Edit, base: Opened) -> list[Shape]:
     """The base's shape, and that after each step. Errors: ContentError, `too_large` of more pixels than pictures have."""
-    shapes = [Shape(*base.pixels(edit.eighths).shape)]
+    shapes = [Shape(*base.shape(edit.eighths))]
     for step in edit.steps:
         shapes.append(step.shape(shapes[-1]))
         if shapes[-1].rows * shapes[-1].cols > MAX_PIXELS:
@@ -86,7 +85,7 @@ def from_bytes(raw: bytes) -> Edit:
     try:
         inflate = zlib.decompressobj(-15)
         told = inflate.decompress(raw[1:], _MAX_BYTES)
-        if not inflate.eof or inflate.unused_data or raw[0] not in _EIGHTHS:
+        if not inflate.eof or inflate.unused_data or raw[0] not in EIGHTHS:
             raise ContentError("damaged", "an edit that makes no sense")
         steps, at = [], 0
         while at < len(told):

@@ -5,7 +5,11 @@ A picture's pixels are uint8 (rows, cols, channels): one channel of grey, three 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
 
 from common.coding.lepton import MAGIC
 from common.ids import Digest, digest_of
@@ -13,13 +17,25 @@ from common.kernel import jpeg, pixels
 from common.kernel.jpeg import Parsed
 from common.kernel.pixels import Samples
 
+EIGHTHS = (8, 4, 2, 1)
+"""Of its size at which a JPEG can be opened."""
+Place = NDArray[np.float64]
+"""Where a target is in a base: (2, 3), takes (x, y, 1) in shares of the target's width and height to shares of the base's.
+
+As the pixels are stored, whatever EXIF says about turning them; (0, 0) is the top left corner of a picture, (1, 1) the other.
+"""
+
 
 class Opened:
     """The bytes of a base or of a target."""
 
-    def __init__(self, content: bytes) -> None:
-        """Nothing is read yet."""
+    def __init__(self, content: bytes, hint: Sequence[float] | None = None) -> None:
+        """Nothing is read yet. Of a target, `hint` says where in the base it may be: a search begins there, nothing trusts it.
+
+        It is the six numbers of a place. Errors: ValueError of more or fewer.
+        """
         self.content = content
+        self.hint: Place | None = None if hint is None else np.array(hint, np.float64).reshape(2, 3)
         self._pixels: dict[int, Samples] = {}
 
     @cached_property
@@ -52,3 +68,11 @@ class Opened:
         if eighths not in self._pixels:
             self._pixels[eighths] = pixels.decode_pixels(self.parsed.planes, self.parsed.frame, eighths=eighths)
         return self._pixels[eighths]
+
+    def shape(self, eighths: int = 8) -> tuple[int, int, int]:
+        """Of `pixels(eighths)`, told without making them where that is possible. Errors: ContentError."""
+        if eighths in self._pixels or not self.is_jpeg:
+            rows, cols, channels = self.pixels(eighths).shape
+            return rows, cols, channels
+        frame = self.parsed.frame
+        return -(-frame.height * eighths // 8), -(-frame.width * eighths // 8), len(frame.planes)

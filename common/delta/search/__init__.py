@@ -13,7 +13,7 @@ from common.delta.edits import Edit
 from common.delta.opened import Opened
 from common.delta.search.found import EXACT, HOPELESS, Found
 from common.delta.search.judges import Judge
-from common.delta.search.placed import cropped, resized, turned
+from common.delta.search.placed import placed, turned
 from common.delta.search.toned import looked_up, mixed
 from common.errors import ContentError
 
@@ -23,8 +23,7 @@ Search = Callable[[Opened, Judge, Found | None], Found | None]
 SEARCHES: Mapping[str, Search] = MappingProxyType(
     {
         "turned": turned,
-        "resized": resized,
-        "cropped": cropped,
+        "placed": placed,
         "looked_up": looked_up,
         "mixed": mixed,
     }

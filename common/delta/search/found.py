@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
 
 from common.delta.edits import Edit, render, shapes_of
 from common.delta.opened import Opened
 from common.delta.search.judges import Judge
+from common.delta.steps import Window
 from common.errors import ContentError
+from common.kernel.pixels import Samples
 
 EXACT = 0.02
 """A score below which nothing better is looked for."""
@@ -18,6 +23,11 @@ DONE = 0.001
 HOPELESS = 1.0
 _IMPOSSIBLE = float("inf")
 
+_AS_IT_IS = 0.05
+"""A score below which tones have not changed."""
+_CUT_OFF = 3
+"""Levels at both ends that may have been cut off there, and tell nothing of a tone."""
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -25,6 +35,8 @@ class Found:
 
     edit: Edit
     score: float
+    promise: float = _IMPOSSIBLE
+    """What the score would be with the tones set right: never above it."""
 
 
 def judged(edit: Edit, base: Opened, judge: Judge, n: int | None = None) -> Found:
@@ -32,18 +44,59 @@ def judged(edit: Edit, base: Opened, judge: Judge, n: int | None = None) -> Foun
     try:
         if shapes_of(edit, base)[-1] != judge.shape:
             return Found(edit, _IMPOSSIBLE)
-        return Found(edit, judge.score(partial(render, edit, base), n))
+        score = judge.score(partial(render, edit, base), n)
+    except ContentError:
+        return Found(edit, _IMPOSSIBLE)
+    return Found(edit, score, score)
+
+
+def promised(edit: Edit, base: Opened, judge: Judge, n: int | None = None) -> Found:
+    """As `judged`, and what is promised: the score after the levels that the edit makes are taken to the target's."""
+    try:
+        if shapes_of(edit, base)[-1] != judge.shape:
+            return Found(edit, _IMPOSSIBLE)
+        shown = {window: render(edit, base, window) for window in judge.windows[:n]}
+        found = Found(edit, *[judge.score(shown.__getitem__, n)] * 2)
+        if found.score < _AS_IT_IS:
+            return found
+        return replace(found, promise=min(found.score, judge.score(_toned(shown, judge).__getitem__, n)))
     except ContentError:
         return Found(edit, _IMPOSSIBLE)
 
 
 def best_of(edits: Iterable[Edit], base: Opened, judge: Judge, n: int | None = None) -> Found | None:
-    """The best of the edits that make a picture of the target's shape; what follows an exact one is not looked at."""
+    """The most promising of the edits that make a picture of the target's shape; what follows an exact one is not looked at."""
     best: Found | None = None
     for edit in edits:
-        found = judged(edit, base, judge, n)
-        if found.score < (best.score if best else _IMPOSSIBLE):
+        found = promised(edit, base, judge, n)
+        if found.promise < (best.promise if best else _IMPOSSIBLE):
+            best = found
+        if best is not None and best.score < DONE:
+            break
             best = found
         if best is not None and best.score < DONE:
             break
     return best
+
+
+def _toned(shown: Mapping[Window, Samples], judge: Judge) -> Mapping[Window, Samples]:
+    """The pieces with each channel a sum of all and of their products, as it comes nearest to the target's."""
+    before = np.concatenate([_terms(piece) for piece in shown.values()])
+    after = np.concatenate([judge.shown(window).reshape(-1, judge.shape.channels) for window in shown]).astype(np.float64)
+    told = ((after >= _CUT_OFF) & (after < 256 - _CUT_OFF)).all(axis=1)
+    if np.count_nonzero(told) < before.shape[1] ** 2:
+        return shown
+    before_told = before[told]
+    normal = before_told.T @ before_told + 1e-6 * np.eye(before.shape[1])
+    weights = np.linalg.solve(normal, before_told.T @ after[told])
+    return {
+        window: np.clip(np.rint(_terms(piece) @ weights), 0, 255).astype(np.uint8).reshape(piece.shape)
+        for window, piece in shown.items()
+    }
+
+
+def _terms(piece: Samples) -> NDArray[np.float64]:
+    """(n, terms): one, each channel, each product of two, in units of 256 levels."""
+    channels = piece.reshape(-1, piece.shape[2]).T / 256.0
+    products = [channels[i] * channels[j] for i in range(len(channels)) for j in range(i + 1)]
+    return np.stack([np.ones(channels.shape[1]), *channels, *products], axis=1)

@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from common.delta.opened import Opened
+from common.delta.opened import Opened, Place
 from common.delta.search.seen import reduced
 from common.delta.steps.step import Shape, Window
 from common.errors import ContentError
@@ -59,6 +59,10 @@ class Judge(Protocol):
 
     def reduced(self, eighths: int) -> Samples:
         """The target's picture at so many eighths of its size."""
+
+    @property
+    def hint(self) -> Place | None:
+        """Where in the base the target may be, if somebody said so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +145,11 @@ class JpegJudge:
 
     def _piece_at(self, window: Window) -> _Piece:
         return next(piece for piece in self._pieces if piece.window == window)
+
+    @property
+    def hint(self) -> Place | None:
+        """As it was handed over."""
+        return self._target.hint
 
     def reduced(self, eighths: int) -> Samples:
         """As `seen.reduced`."""

@@ -1,19 +1,27 @@
-"""Where in the base the target's picture is: all of it, turned; all of it, in another size; a piece of it."""
+"""Where in the base the target's picture is, and the steps that bring it there: turned, cut, resized, framed.
+
+Places are guessed in small and made exact on a few pieces. What people do to pictures gives whole numbers of pixels, so the
+numbers next to what was measured are tried, with the resizers that people use. Tones may have changed: what counts is what a
+place promises when they are set right.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import product
 
-import cv2
+import numpy as np
 
-from common.delta.edits import Edit, render, shapes_of
-from common.delta.opened import Opened
-from common.delta.search.found import Found, best_of, judged
+from common.delta.edits import Edit, shapes_of
+from common.delta.opened import EIGHTHS, Opened
+from common.delta.search.aligned import drifts, fitted, moved
+from common.delta.search.found import Found, best_of, promised
+from common.delta.search.guessed import guesses
 from common.delta.search.judges import Judge
-from common.delta.search.seen import grey, reduced
-from common.delta.steps import Crop, Grey, Resize, Shape, Turn, Window
-from common.delta.steps.geometry import N_FORMS, turned_to
+from common.delta.search.places import Laid, laid
+from common.delta.steps import Crop, Grey, Resize, Shape, Turn
+from common.delta.steps.geometry import N_FORMS
 
 _GREYS = ((19595, 38470, 7471), (13933, 46871, 4732))
 """Of red, green and blue: Rec. 601 as in YCbCr, Rec. 709 as ImageMagick takes it."""
@@ -51,115 +59,149 @@ _LIKELY_RESIZERS = [
     ("fine", "lanczos"),
     ("fine", "bicubic"),
 ]
-_ROUNDED = 1.5
-"""Pixels by which a side may differ from the other one's scale."""
-_COARSE = 2
-"""Eighths at which a piece is looked for."""
-_LEAST_SIDE = 8
-_LEAST_LIKENESS = 0.5
-_AROUND = 12
-"""Pixels by which a place found in small may be wrong."""
+_GOOD = 0.5
+"""A promise that no other place is likely to break."""
+_LEAST_AGREEMENT = 0.4
+"""Of what the pieces tell about where they are."""
+_UPRIGHT = 0.5
+"""Pixels that the corners of an upright target may seem to lie off."""
+_SURE = 0.25
+"""Pixels by which a measured edge may be off."""
+_ALIGNMENTS = 3
+_MOST_BOXES = 6
+
+Box = tuple[int, int, int, int]
+"""Top, left, bottom, right."""
 
 
 def turned(base: Opened, judge: Judge, best: Found | None) -> Found | None:
     """All of it, at its size, in one of the eight forms."""
     del best
-    return best_of(_conformed(_forms(base, judge.shape, is_scaled=False), base, judge), base, judge)
+    sizes = ((form, shapes_of(_turned(form), base)[-1][:2]) for form in range(N_FORMS))
+    few = best_of(
+        (edit for form, size in sizes if size == judge.shape[:2] for edit in _conformed(_turned(form), base, judge)),
+        base,
+        judge,
+        _FEW,
+    )
+    return few and promised(few.edit, base, judge)
 
 
-def resized(base: Opened, judge: Judge, best: Found | None) -> Found | None:
-    """All of it, smaller or larger, by the resizers that people use; a JPEG may have been opened at a part of its size."""
-    del best
-    size = judge.shape.rows, judge.shape.cols
-    forms = _conformed(_forms(base, judge.shape, is_scaled=True), base, judge)
-    placed = best_of((edit.then(Resize(*size, "pillow", "bilinear")) for edit in forms), base, judge, _FEW)
-    if placed is None:
+def placed(base: Opened, judge: Judge, best: Found | None) -> Found | None:
+    """All or a piece of it, in any form and size."""
+    if best is not None and best.promise < _GOOD / 2:
         return None
-    steps = placed.edit.steps[:-1]
-    scale = min(n / m for n, m in zip(size, shapes_of(Edit(steps), base)[-1], strict=False))
-    likely = [
-        Edit((*steps, Resize(*size, engine, kernel)), eighths)
-        for eighths in (8, 4, 2, 1)
-        if eighths == 8 or (base.is_jpeg and scale <= eighths / 8)  # noqa: PLR2004 - its own size
+    best = None
+    for guess in guesses(base, judge):
+        here = _registered(laid(guess.place, judge.shape, Shape(*base.shape())), base, judge)
+        found = here and _best_upright(here, base, judge)
+        if found and (best is None or found.promise < best.promise):
+            best = found
+        if best is not None and best.promise < _GOOD:
+            break
+    return best
+
+
+def _registered(here: Laid, base: Opened, judge: Judge) -> Laid | None:
+    """The place to hundredths of a pixel; None where the pieces do not agree on one near it."""
+    for _ in range(_ALIGNMENTS):
+        rough, at = _roughly(here, judge.shape)
+        edit = next(_conformed(rough, base, judge))
+        found = list(drifts(edit, base, judge)) if shapes_of(edit, base)[-1] == judge.shape else []
+        by, agreement = fitted(found, is_upright=True)
+        if agreement < _LEAST_AGREEMENT:
+            return None
+        here = moved(at, by)
+        corners = by @ np.array([[0, judge.shape.cols, 0], [0, 0, judge.shape.rows], [1, 1, 1]])
+        if np.abs(corners - [[0, judge.shape.cols, 0], [0, 0, judge.shape.rows]]).max() < _SURE:
+            break
+    return here
+
+
+def _roughly(here: Laid, shape: Shape) -> tuple[Edit, Laid]:
+    """An edit that shows about what is at the place, in whole pixels of the base, and what place that is."""
+    top, left, bottom, right = (round(edge) for edge in here.box_of(shape))
+    top, left = min(max(top, 0), here.turned.rows - 1), min(max(left, 0), here.turned.cols - 1)
+    bottom, right = min(max(bottom, top + 1), here.turned.rows), min(max(right, left + 1), here.turned.cols)
+    edit = _sized(_cutting((top, left, bottom, right), here), (bottom - top, right - left), shape, ("pillow", "bilinear"))
+    matrix = np.array([[(right - left) / shape.cols, 0.0, left], [0.0, (bottom - top) / shape.rows, top]])
+    return edit, Laid(here.form, matrix, here.turned)
+
+
+def _best_upright(here: Laid, base: Opened, judge: Judge) -> Found | None:
+    """The best of the edits that whole numbers of pixels near the place make."""
+    ways = [(_cutting(box, here), box[2] - box[0], box[3] - box[1]) for box in _boxes(here, judge.shape)]
+    placed = best_of(
+        (
+            edit
+            for steps, *size in ways
+            for edit in _conformed(_sized(steps, size, judge.shape, _LIKELY_RESIZERS[0]), base, judge)
+        ),
+        base,
+        judge,
+        _FEW,
+    )
+    if placed is None or not any(isinstance(step, Resize) for step in placed.edit.steps):
+        return placed and promised(placed.edit, base, judge)
+    return _best_resized(placed.edit, base, judge)
+
+
+def _best_resized(edit: Edit, base: Opened, judge: Judge) -> Found | None:
+    """The edit by the resizer that serves best; a JPEG that is not cut may have been opened at a part of its size."""
+    at, wanted = next((n, step) for n, step in enumerate(edit.steps) if isinstance(step, Resize))
+    scale = max(n / m for n, m in zip(judge.shape[:2], shapes_of(edit, base)[at][:2], strict=True))
+    is_whole = not any(isinstance(step, Crop) for step in edit.steps)
+    opened = [eighths for eighths in EIGHTHS if eighths == 8 or (base.is_jpeg and is_whole and scale <= eighths / 8)]  # noqa: PLR2004 - its own size
+    ways = [
+        replace(
+            edit, eighths=eighths, steps=(*edit.steps[:at], replace(wanted, engine=engine, kernel=kernel), *edit.steps[at + 1 :])
+        )
+        for eighths in opened
         for engine, kernel in _LIKELY_RESIZERS
     ]
-    few = best_of(likely, base, judge, _FEW)
-    return few and judged(few.edit, base, judge)
+    few = best_of(ways, base, judge, _FEW)
+    return few and promised(few.edit, base, judge)
 
 
-def cropped(base: Opened, judge: Judge, best: Found | None) -> Found | None:
-    """A piece of it, at its size: found in small, then to the pixel."""
-    del best
-    places = sorted(
-        (place for form in range(N_FORMS) if (place := _located(form, base, judge))), key=lambda place: -place.likeness
-    )
-    turned = (_turn(place.form).then(_exactly(place, base, judge)) for place in places if place.likeness > _LEAST_LIKENESS)
-    return best_of(_conformed(turned, base, judge), base, judge)
+def _boxes(here: Laid, shape: Shape) -> Iterator[Box]:
+    """Boxes of whole pixels around what was measured, the nearest first."""
+    edges = here.box_of(shape)
+    limits = (here.turned.rows, here.turned.cols) * 2
+    near = [_near(edge, limit) for edge, limit in zip(edges, limits, strict=True)]
+    boxes = sorted(product(*near), key=lambda box: sum(abs(n - edge) for n, edge in zip(box, edges, strict=True)))
+    for top, left, bottom, right in boxes[:_MOST_BOXES]:
+        if bottom > top and right > left:
+            yield top, left, bottom, right
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where a form of the base shows the target, and how much alike they are there: a coefficient of correlation."""
-
-    form: int
-    top: int
-    left: int
-    likeness: float
+def _near(edge: float, limit: int) -> list[int]:
+    """Whole numbers that a measured edge may be."""
+    near = {min(max(round(edge + off), 0), limit) for off in (0.0, -_SURE, _SURE)}
+    return sorted(near, key=lambda n: abs(n - edge))
 
 
-def _located(form: int, base: Opened, judge: Judge) -> _Place | None:
-    """The likeliest place at a quarter of the size; None where the target is larger than the form."""
-    rows, cols = shapes_of(_turn(form), base)[-1][:2]
-    if rows < judge.shape.rows or cols < judge.shape.cols:
-        return None
-    whole = grey(turned_to(form, reduced(base, _COARSE)))
-    piece = grey(judge.reduced(_COARSE))[: whole.shape[0], : whole.shape[1]]
-    if min(piece.shape) < _LEAST_SIDE:
-        return None
-    likeness = cv2.matchTemplate(whole, piece, cv2.TM_CCOEFF_NORMED)
-    _, highest, _, (left, top) = cv2.minMaxLoc(likeness)
-    return _Place(form, top * 8 // _COARSE, left * 8 // _COARSE, highest)
-
-
-def _exactly(place: _Place, base: Opened, judge: Judge) -> Crop:
-    """The place to the pixel, by the most telling piece."""
-    rows, cols = shapes_of(_turn(place.form), base)[-1][:2]
-    window = judge.windows[0]
-    top, left = (max(0, n - _AROUND) for n in (place.top + window.top, place.left + window.left))
-    around = Window(top, left, min(window.rows + 2 * _AROUND, rows - top), min(window.cols + 2 * _AROUND, cols - left))
-    seen = grey(render(_turn(place.form), base, around))
-    likeness = cv2.matchTemplate(seen, grey(judge.shown(window)), cv2.TM_CCOEFF_NORMED)
-    _, _, _, (right, down) = cv2.minMaxLoc(likeness)
-    corner = top + down - window.top, left + right - window.left
-    corner = min(max(corner[0], 0), rows - judge.shape.rows), min(max(corner[1], 0), cols - judge.shape.cols)
-    return Crop(*corner, judge.shape.rows, judge.shape.cols)
-
-
-def _turn(form: int) -> Edit:
+def _turned(form: int) -> Edit:
     return Edit((Turn(form),)) if form else Edit()
 
 
-def _forms(base: Opened, shape: Shape, *, is_scaled: bool) -> Iterator[Edit]:
-    """The forms of the base that have the target's size, or its proportions."""
-    for form in range(N_FORMS):
-        rows, cols = shapes_of(_turn(form), base)[-1][:2]
-        if (rows, cols) == (shape.rows, shape.cols) or (is_scaled and _is_proportional((rows, cols), shape)):
-            yield _turn(form)
+def _cutting(box: Box, here: Laid) -> Edit:
+    """The piece of the base in its form."""
+    top, left, bottom, right = box
+    is_whole = box == (0, 0, here.turned.rows, here.turned.cols)
+    return _turned(here.form) if is_whole else _turned(here.form).then(Crop(top, left, bottom - top, right - left))
 
 
-def _is_proportional(size: tuple[int, int], shape: Shape) -> bool:
-    """Whether one side is what the other one's scale makes of it, give or take what programs round and cut."""
-    rows, cols = size
-    return abs(shape.cols * rows - shape.rows * cols) <= _ROUNDED * max(rows, cols)
+def _sized(edit: Edit, size: Sequence[int], shape: Shape, way: tuple[str, str]) -> Edit:
+    """The edit, which makes a picture of such a size, with one of the target's."""
+    return edit if tuple(size) == (shape.rows, shape.cols) else edit.then(Resize(shape.rows, shape.cols, *way))
 
 
-def _conformed(edits: Iterable[Edit], base: Opened, judge: Judge) -> Iterator[Edit]:
-    """The edits with colours made grey, or grey made colours, where the target has other channels than the base."""
-    for edit in edits:
-        channels = shapes_of(edit, base)[-1].channels, judge.shape.channels
-        if channels == (3, 1):
-            yield from (edit.then(Grey(weights)) for weights in _GREYS)
-        elif channels == (1, 3):
-            yield edit.then(Grey(()))
-        else:
-            yield edit
+def _conformed(edit: Edit, base: Opened, judge: Judge) -> Iterator[Edit]:
+    """The edit with colours made grey, or grey made colours, where the target has other channels than the base."""
+    channels = shapes_of(edit, base)[-1].channels, judge.shape.channels
+    if channels == (3, 1):
+        yield from (edit.then(Grey(weights)) for weights in _GREYS)
+    elif channels == (1, 3):
+        yield edit.then(Grey(()))
+    else:
+        yield edit
