@@ -73,9 +73,6 @@ def best_of(edits: Iterable[Edit], base: Opened, judge: Judge, n: int | None = N
             best = found
         if best is not None and best.score < DONE:
             break
-            best = found
-        if best is not None and best.score < DONE:
-            break
     return best
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from common.delta.edits import Edit, shapes_of
 from common.delta.opened import EIGHTHS, Opened
 from common.delta.search.aligned import drifts, fitted, moved
-from common.delta.search.found import Found, best_of, promised
+from common.delta.search.found import DONE, Found, best_of, promised
 from common.delta.search.guessed import guesses
 from common.delta.search.judges import Judge
 from common.delta.search.places import Laid, laid
@@ -68,6 +68,12 @@ _UPRIGHT = 0.5
 _SURE = 0.25
 """Pixels by which a measured edge may be off."""
 _ALIGNMENTS = 3
+_MOST_WAYS = 4
+"""To resize, that are looked at closely."""
+_AS_GOOD = 1.02
+"""How much more may be promised by what is as good."""
+_OPENING_SMALL = ("pillow", "magick", "vips", "vips_shorter", "vips_each", "vips_15", "vips_15_shorter", "fine")
+"""Engines of programs that open a JPEG at a part of its size, to make it smaller."""
 _MOST_BOXES = 6
 
 Box = tuple[int, int, int, int]
@@ -147,20 +153,31 @@ def _best_upright(here: Laid, base: Opened, judge: Judge) -> Found | None:
 
 
 def _best_resized(edit: Edit, base: Opened, judge: Judge) -> Found | None:
-    """The edit by the resizer that serves best; a JPEG that is not cut may have been opened at a part of its size."""
+    """The edit by the resizer that serves best: by one piece, the best of those by a few."""
+    likeliest: list[Found] = []
+    for way in _resizes(edit, base, judge):
+        one = promised(way, base, judge, 1)
+        if one.score < DONE and (found := promised(way, base, judge)).score < DONE:
+            return found
+        likeliest.append(one)
+    limit = sorted(one.promise for one in likeliest)[:_MOST_WAYS][-1]
+    few = [promised(one.edit, base, judge, _FEW) for one in likeliest if one.promise <= limit]
+    near = _AS_GOOD * min(one.promise for one in few)
+    return promised(next(one.edit for one in few if one.promise <= near), base, judge)  # of equals what is more used
+
+
+def _resizes(edit: Edit, base: Opened, judge: Judge) -> Iterator[Edit]:
+    """The edit by each resizer; a JPEG that is not cut may have been opened at a part of its size."""
     at, wanted = next((n, step) for n, step in enumerate(edit.steps) if isinstance(step, Resize))
     scale = max(n / m for n, m in zip(judge.shape[:2], shapes_of(edit, base)[at][:2], strict=True))
-    is_whole = not any(isinstance(step, Crop) for step in edit.steps)
-    opened = [eighths for eighths in EIGHTHS if eighths == 8 or (base.is_jpeg and is_whole and scale <= eighths / 8)]  # noqa: PLR2004 - its own size
-    ways = [
-        replace(
-            edit, eighths=eighths, steps=(*edit.steps[:at], replace(wanted, engine=engine, kernel=kernel), *edit.steps[at + 1 :])
-        )
-        for eighths in opened
-        for engine, kernel in _LIKELY_RESIZERS
-    ]
-    few = best_of(ways, base, judge, _FEW)
-    return few and promised(few.edit, base, judge)
+    is_openable = base.is_jpeg and not any(isinstance(step, Crop) for step in edit.steps)
+    for eighths in EIGHTHS:
+        if eighths < max(EIGHTHS) and (not is_openable or scale > eighths / 8):
+            continue
+        for engine, kernel in _LIKELY_RESIZERS:
+            if eighths == max(EIGHTHS) or engine in _OPENING_SMALL:
+                resize = replace(wanted, engine=engine, kernel=kernel)
+                yield replace(edit, eighths=eighths, steps=(*edit.steps[:at], resize, *edit.steps[at + 1 :]))
 
 
 def _boxes(here: Laid, shape: Shape) -> Iterator[Box]:
