@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -12,45 +12,59 @@ from common.delta.opened import Opened
 from common.delta.search.found import Found, best_of, judged
 from common.delta.search.judges import Judge
 from common.delta.search.seen import grey, reduced
-from common.delta.steps import Crop, Grey, Resize, Shape, Turn, Window
+from common.delta.steps import Crop, Grey, Resize, Shape, Step, Turn, Window
 from common.delta.steps.geometry import N_FORMS, turned_to
 
 _GREYS = ((19595, 38470, 7471), (13933, 46871, 4732))
 """Of red, green and blue: Rec. 601 as in YCbCr, Rec. 709 as ImageMagick takes it."""
 _FEW = 3
 """Pieces that sort out what does not come near."""
-_LIKELY_RESIZERS = [
-    ("magick", "lanczos"),
+_LIKELY_RESIZERS = (
     ("pillow", "lanczos"),
+    ("magick", "lanczos"),
     ("pillow", "bicubic"),
-    ("graphics", "lanczos"),
     ("vips", "lanczos"),
-    ("pillow", "bilinear"),
-    ("fine", "area"),
+    ("graphics", "lanczos"),
+    ("magick_thumbnail", "bilinear"),
     ("magick_thumbnail", "lanczos"),
-    ("pillow_reduced", "lanczos"),
     ("pillow_reduced", "bicubic"),
-    ("graphics_thumbnail", "box"),
+    ("pillow", "bilinear"),
     ("vips_shorter", "lanczos"),
-    ("vips_each", "lanczos"),
     ("vips_15", "lanczos"),
     ("vips_15_shorter", "lanczos"),
+    ("pillow_reduced", "lanczos"),
+    ("fine", "area"),
     ("magick", "mitchell"),
     ("graphics", "mitchell"),
-    ("magick", "bilinear"),
-    ("magick", "bicubic"),
+    ("graphics_thumbnail", "box"),
     ("pillow", "box"),
+    ("magick", "bilinear"),
     ("pillow", "hamming"),
+    ("magick", "bicubic"),
     ("magick", "quadratic"),
     ("magick", "box"),
     ("graphics", "box"),
     ("graphics", "bilinear"),
-    ("picked", "centre"),
-    ("picked", "middle"),
-    ("picked", "first"),
+    ("vips_each", "lanczos"),
     ("fine", "lanczos"),
     ("fine", "bicubic"),
-]
+    ("picked", "middle"),
+    ("picked", "first"),
+    ("picked", "centre"),
+)
+_LIKELY_IN_PART = (
+    ("vips", "lanczos"),
+    ("pillow", "bicubic"),
+    ("pillow_reduced", "bicubic"),
+    ("pillow", "lanczos"),
+    ("vips_shorter", "lanczos"),
+    ("vips_15", "lanczos"),
+    ("vips_15_shorter", "lanczos"),
+    ("pillow_reduced", "lanczos"),
+    ("magick", "lanczos"),
+    ("fine", "area"),
+)
+"""Of a JPEG that was opened at a part of its size."""
 _ROUNDED = 1.5
 """Pixels by which a side may differ from the other one's scale."""
 _COARSE = 2
@@ -78,13 +92,20 @@ def resized(base: Opened, judge: Judge, best: Found | None) -> Found | None:
     steps = placed.edit.steps[:-1]
     scale = min(n / m for n, m in zip(size, shapes_of(Edit(steps), base)[-1], strict=False))
     likely = [
-        Edit((*steps, Resize(*size, engine, kernel)), eighths)
+        Edit(_resizing(steps, size, engine, kernel), eighths)
         for eighths in (8, 4, 2, 1)
         if eighths == 8 or (base.is_jpeg and scale <= eighths / 8)  # noqa: PLR2004 - its own size
-        for engine, kernel in _LIKELY_RESIZERS
+        for engine, kernel in (_LIKELY_RESIZERS if eighths == 8 else _LIKELY_IN_PART)  # noqa: PLR2004 - its own size
     ]
     few = best_of(likely, base, judge, _FEW)
     return few and judged(few.edit, base, judge)
+
+
+def _resizing(steps: Sequence[Step], size: tuple[int, int], engine: str, kernel: str) -> tuple[Step, ...]:
+    """The steps, and then to the size; libvips turns what it has resized."""
+    turns = [step for step in steps if isinstance(step, Turn)] if engine.startswith("vips") else []
+    rows, cols = size[::-1] if any(turn.form & 1 for turn in turns) else size
+    return (*(step for step in steps if step not in turns), Resize(rows, cols, engine, kernel), *turns)
 
 
 def cropped(base: Opened, judge: Judge, best: Found | None) -> Found | None:
