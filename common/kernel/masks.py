@@ -1,8 +1,8 @@
-"""The tables by which libvips 8.14 makes pictures smaller: 65 masks for places between two inputs, in few bits.
+"""The tables by which libvips 8.14 makes pictures smaller or larger: 65 masks for places between two inputs, in few bits.
 
 A mask is made for each 64th of an input and cut to 12 bits, or to 6 for the vector code that sums rows. Outputs are spread
 so that what they show beyond the input, or leave of it, is the same at both ends; edges are repeated.
-Source: libvips, reducev.cpp, reduceh.cpp, templates.h.
+Source: libvips, reducev.cpp, reduceh.cpp, bicubic.cpp, templates.h.
 """
 
 from __future__ import annotations
@@ -39,11 +39,26 @@ def masked(inputs: int, outputs: int, kernel: str, shrink: Fraction, *, extra: F
         raise ContentError("damaged", "a mask makes a picture smaller, and has so many points")
     masks = _masks(n, kernel, shrink)
     masks = _in_few_bits(masks) if bits == ROUGH_BITS else np.sign(masks) * (np.abs(masks) >> (BITS - bits))
-    parts = 2 * shrink.denominator * extra.denominator
-    places = (2 * np.arange(outputs, dtype=object) + 1) * int(shrink * parts) // 2 - int(extra * parts) // 2
-    first = (places // parts).astype(np.int64) - n // 2
-    phase = ((places * 2 * N_PHASES // parts % (2 * N_PHASES) + 1) // 2).astype(np.int64)
-    return _repeating_edges(first, masks[phase] << (WEIGHT_BITS - bits), inputs)
+    first, phase = _places(outputs, shrink, (shrink - extra) / 2)
+    return _repeating_edges(first - n // 2, masks[phase] << (WEIGHT_BITS - bits), inputs)
+
+
+def enlarged(inputs: int, outputs: int, scale: Fraction) -> Taps:
+    """The table of `outputs` that are `scale` to an input, by a bicubic curve; the first begins half an input outside."""
+    t = np.arange(N_PHASES + 1, dtype=np.int64)
+    near, far = ((3 * u**3 - 320 * u**2 + (1 << 19) for u in (t, N_PHASES - t)), (N_PHASES + t, 2 * N_PHASES - t))
+    outer, last = (-(u**3) + 320 * u**2 - (u << 15) + (1 << 20) for u in far)
+    masks = np.stack([outer, *near, last], axis=1)  # exact, in 1/2**19
+    masks = np.sign(masks) * (np.abs(masks) >> 7)
+    first, phase = _places(outputs, 1 / scale, Fraction(-1, 2))
+    return _repeating_edges(first - 1, masks[phase] << (WEIGHT_BITS - MASK_BITS), inputs)
+
+
+def _places(outputs: int, step: Fraction, start: Fraction) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """The inputs in which outputs lie that start there and are a step apart, and the mask by the 64th, rounded."""
+    parts = 2 * step.denominator * start.denominator
+    places = np.arange(outputs, dtype=object) * int(step * parts) + int(start * parts)
+    return (places // parts).astype(np.int64), ((places * 2 * N_PHASES // parts % (2 * N_PHASES) + 1) // 2).astype(np.int64)
 
 
 def _masks(n: int, kernel: str, shrink: Fraction) -> Fixed:

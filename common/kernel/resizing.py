@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from common.errors import ContentError
-from common.kernel.masks import MASK_BITS, REACHES, ROUGH_BITS, masked
+from common.kernel.curves import KERNELS
+from common.kernel.masks import MASK_BITS, REACHES, ROUGH_BITS, enlarged, masked
 from common.kernel.resample import across, down, finely
 from common.kernel.taps import FINE_BITS, PLACES, WEIGHT_BITS, Samples, Taps, picked, reduce_boxes, taps
 
@@ -147,9 +148,17 @@ def _crossed(inputs: Size, outputs: Size, kernel: str, area: Area | None, bits: 
     """Down, and across, with plain tables."""
     top, left, bottom, right = area or (Fraction(0), Fraction(0), Fraction(inputs[0]), Fraction(inputs[1]))
     return (
-        Weighted(taps(inputs[0], outputs[0], kernel, start=top, stop=bottom, bits=bits), is_down=True),
-        Weighted(taps(inputs[1], outputs[1], kernel, start=left, stop=right, bits=bits), is_down=False),
+        Weighted(_table(inputs[0], outputs[0], kernel, top, bottom, bits), is_down=True),
+        Weighted(_table(inputs[1], outputs[1], kernel, left, right, bits), is_down=False),
     )
+
+
+@lru_cache(maxsize=32)
+def _table(inputs: int, outputs: int, kernel: str, start: Fraction, stop: Fraction, bits: int) -> Taps:
+    """Engines have tables in common, and so do both sides of a square."""
+    if kernel not in KERNELS and kernel != "area":
+        raise ContentError("damaged", "an engine resizes by a curve, or by area")
+    return taps(inputs, outputs, kernel, start=start, stop=stop, bits=bits)
 
 
 def _pillow(inputs: Size, outputs: Size, kernel: str, area: Area | None) -> Plan:
@@ -230,12 +239,14 @@ def _vips(leading: int | None, down_bits: int, rule: str) -> Callable[[Size, Siz
 
     def plan(inputs: Size, outputs: Size, kernel: str, area: Area | None) -> Plan:
         if area is not None or kernel not in REACHES:
-            raise ContentError("damaged", "libvips makes a whole picture smaller, by its kernels")
+            raise ContentError("damaged", "libvips resizes a whole picture, by its kernels")
+        if outputs[0] > inputs[0] and outputs[1] > inputs[1] and kernel in {"lanczos", "bicubic"}:
+            return Plan(outputs, _enlarging(inputs, outputs, leading))
         passes: list[Weighted | Boxed] = []
         size = list(inputs)
-        by_length = sorted((0, 1), key=lambda k: -outputs[k])
+        longer = 0 if outputs[0] > outputs[1] else 1
         for k, bits in ((0, down_bits), (1, MASK_BITS)):
-            led = k if leading is None else by_length[leading]
+            led = k if leading is None else longer ^ leading
             shrink = Fraction(inputs[led], outputs[led])
             extra = outputs[k] * shrink - inputs[k]
             whole = max(1, inputs[k] // (2 * outputs[k]))
@@ -249,6 +260,14 @@ def _vips(leading: int | None, down_bits: int, rule: str) -> Callable[[Size, Siz
         return Plan(outputs, tuple(passes))
 
     return plan
+
+
+def _enlarging(inputs: Size, outputs: Size, leading: int | None) -> tuple[Weighted, Weighted]:
+    """To a larger size: bicubic, across first. Here sums are cut to 8 bits in between, and may be off by a level."""
+    longer = 0 if outputs[0] > outputs[1] else 1
+    led = (0, 1) if leading is None else (longer ^ leading,) * 2
+    by_rows, by_cols = (enlarged(inputs[k], outputs[k], Fraction(outputs[led[k]], inputs[led[k]])) for k in (0, 1))
+    return Weighted(by_cols, is_down=False), Weighted(by_rows, is_down=True)
 
 
 ENGINES: Mapping[str, Callable[[Size, Size, str, Area | None], Plan]] = MappingProxyType(

@@ -20,45 +20,46 @@ from common.delta.search.found import DONE, Found, best_of, promised
 from common.delta.search.guessed import guesses
 from common.delta.search.judges import Judge
 from common.delta.search.places import Laid, laid
-from common.delta.steps import Crop, Grey, Resize, Shape, Turn
+from common.delta.steps import Crop, Grey, Resize, Shape, Step, Turn
 from common.delta.steps.geometry import N_FORMS
 
 _GREYS = ((19595, 38470, 7471), (13933, 46871, 4732))
 """Of red, green and blue: Rec. 601 as in YCbCr, Rec. 709 as ImageMagick takes it."""
 _FEW = 3
 """Pieces that sort out what does not come near."""
-_LIKELY_RESIZERS = [
-    ("magick", "lanczos"),
+_LIKELY_RESIZERS = (
     ("pillow", "lanczos"),
+    ("magick", "lanczos"),
     ("pillow", "bicubic"),
-    ("graphics", "lanczos"),
     ("vips", "lanczos"),
-    ("pillow", "bilinear"),
-    ("fine", "area"),
+    ("graphics", "lanczos"),
+    ("magick_thumbnail", "bilinear"),
     ("magick_thumbnail", "lanczos"),
-    ("pillow_reduced", "lanczos"),
     ("pillow_reduced", "bicubic"),
-    ("graphics_thumbnail", "box"),
+    ("pillow", "bilinear"),
     ("vips_shorter", "lanczos"),
-    ("vips_each", "lanczos"),
     ("vips_15", "lanczos"),
     ("vips_15_shorter", "lanczos"),
+    ("pillow_reduced", "lanczos"),
+    ("fine", "area"),
     ("magick", "mitchell"),
     ("graphics", "mitchell"),
-    ("magick", "bilinear"),
-    ("magick", "bicubic"),
+    ("graphics_thumbnail", "box"),
     ("pillow", "box"),
+    ("magick", "bilinear"),
     ("pillow", "hamming"),
+    ("magick", "bicubic"),
     ("magick", "quadratic"),
     ("magick", "box"),
     ("graphics", "box"),
     ("graphics", "bilinear"),
-    ("picked", "centre"),
-    ("picked", "middle"),
-    ("picked", "first"),
+    ("vips_each", "lanczos"),
     ("fine", "lanczos"),
     ("fine", "bicubic"),
-]
+    ("picked", "middle"),
+    ("picked", "first"),
+    ("picked", "centre"),
+)
 _GOOD = 0.5
 """A promise that no other place is likely to break."""
 _LEAST_AGREEMENT = 0.4
@@ -177,7 +178,16 @@ def _resizes(edit: Edit, base: Opened, judge: Judge) -> Iterator[Edit]:
         for engine, kernel in _LIKELY_RESIZERS:
             if eighths == max(EIGHTHS) or engine in _OPENING_SMALL:
                 resize = replace(wanted, engine=engine, kernel=kernel)
-                yield replace(edit, eighths=eighths, steps=(*edit.steps[:at], resize, *edit.steps[at + 1 :]))
+                steps = (*edit.steps[:at], resize, *edit.steps[at + 1 :])
+                yield replace(edit, eighths=eighths, steps=_turned_last(steps) if engine.startswith("vips") else steps)
+
+
+def _turned_last(steps: Sequence[Step]) -> tuple[Step, ...]:
+    """The steps with the turn after them, as libvips does it with what it has resized."""
+    if not isinstance(steps[0], Turn) or any(isinstance(step, Crop) for step in steps):
+        return tuple(steps)
+    size = [replace(step, rows=step.cols, cols=step.rows) if isinstance(step, Resize) else step for step in steps[1:]]
+    return (*(size if steps[0].form & 1 else steps[1:]), steps[0])
 
 
 def _boxes(here: Laid, shape: Shape) -> Iterator[Box]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Self
 
 from common.delta.steps.step import Shape, Window
@@ -45,44 +46,50 @@ KERNELS = (
     "centre",
 )
 """Curves, and places of what is picked, by their number in deltas."""
+AREA_PARTS = 256
+"""Places are told in these parts of a pixel."""
 _MOST_SIDE = 65535
 
 
 @dataclass(frozen=True, slots=True)
 class Resize:
-    """The whole picture, `rows` x `cols`."""
+    """The picture, or an area of it (top, left, bottom, right, in 1/256 pixel), at `rows` x `cols`."""
 
     rows: int
     cols: int
     engine: str
     kernel: str
+    area: tuple[int, ...] = ()
 
     @classmethod
     def from_ints(cls, values: Sequence[int]) -> Self:
         """Errors: ContentError `damaged`."""
-        if len(values) != 4 or not all(0 < side <= _MOST_SIDE for side in values[:2]):  # noqa: PLR2004 - sides, engine, kernel
-            raise ContentError("damaged", "a size has two sides, an engine and a kernel")
-        rows, cols, engine, kernel = values
+        if len(values) not in (4, 8) or not all(0 < side <= _MOST_SIDE for side in values[:2]):
+            raise ContentError("damaged", "a size has two sides, an engine and a kernel, and an area four")
+        rows, cols, engine, kernel = values[:4]
         if not 0 <= engine < len(ENGINES) or not 0 <= kernel < len(KERNELS):
             raise ContentError("damaged", "an unknown way to resize")
-        return cls(rows, cols, ENGINES[engine], KERNELS[kernel])
+        return cls(rows, cols, ENGINES[engine], KERNELS[kernel], tuple(values[4:]))
 
     def to_ints(self) -> Sequence[int]:
-        """Size, engine, kernel."""
-        return [self.rows, self.cols, ENGINES.index(self.engine), KERNELS.index(self.kernel)]
+        """Size, engine, kernel, and the area if it is not all."""
+        return [self.rows, self.cols, ENGINES.index(self.engine), KERNELS.index(self.kernel), *self.area]
 
     def shape(self, shape: Shape) -> Shape:
-        """The size that is asked for."""
+        """The size that is asked for. Errors: ContentError `damaged` where the engine makes no such size."""
+        self._plan(shape)
         return Shape(self.rows, self.cols, shape.channels)
 
     def needs(self, window: Window, shape: Shape) -> Window:
-        """What the passes reach. Errors: ContentError `damaged` of a kernel that the engine does not have."""
+        """What the taps of the window reach."""
         return Window(*self._plan(shape).needs(window))
 
     def apply(self, part: Samples, at: Window, window: Window, shape: Shape) -> Samples:
-        """As the engine does it."""
+        """The weighted sums."""
         del at
         return self._plan(shape).apply(part, window)
 
     def _plan(self, shape: Shape) -> Plan:
-        return plan((shape.rows, shape.cols), (self.rows, self.cols), self.engine, self.kernel)
+        top, left, bottom, right = (Fraction(place, AREA_PARTS) for place in self.area or (0, 0, 0, 0))
+        area = (top, left, bottom, right) if self.area else None
+        return plan((shape.rows, shape.cols), (self.rows, self.cols), self.engine, self.kernel, area)
