@@ -8,7 +8,7 @@ KERNEL      := setup.py $(wildcard common/kernel/*.pyx common/kernel/*.pxd)
 CAN_COMPILE := import os, shutil, sysconfig as s; compiler = os.environ.get("CC") or s.get_config_var("CC") or "cc"; \
   raise SystemExit(not (shutil.which(compiler.split()[0]) and os.path.exists(os.path.join(s.get_path("include"), "Python.h"))))
 
-.PHONY: demo test check proto bench format clean soak
+.PHONY: demo test check proto bench format clean soak fuzz
 
 demo: $(VENV)/installed
 	$(BIN)/smarter demo $(DEMO_FLAGS)
@@ -26,6 +26,11 @@ check: $(VENV)/checked
 # Long random kills and cuts; not part of `make test`.
 soak: $(VENV)/tested
 	$(BIN)/pytest -m soak $(TEST_FLAGS)
+
+# Spoilt files, deltas and edits for half an hour; what is found is in fuzz-findings/, with the command that repeats it.
+FUZZ_SECONDS ?= 1800
+fuzz: $(VENV)/tested
+	$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS) $(FUZZ_FLAGS)
 
 # Figures, printed as ratios in one run. PHOTOS=DIR measures your own pictures.
 bench: $(VENV)/tested

@@ -23,11 +23,11 @@ from PIL import Image
 from common import delta
 from common.coding.lepton import MAGIC
 from tests.bench.edits import EDITS, FORMAT, TRANSFORMATION
-from tests.bench.forked import Cost, forked
 from tests.bench.measured import Failed
 from tests.bench.parts import PARTS, watching
 from tests.bench.setting import Figures, Setting
 from tests.fakes import pictures
+from tests.fakes.forked import Cost, Lost, forked
 
 SEED = 1
 HIGH = 0.40
@@ -53,6 +53,8 @@ class Taken:
     pair: Pair
     n_bytes: int
     method: str
+    lepton_bytes: int
+    """What Lepton makes of the target, or the target's own."""
     encode: Cost
     decode: Cost
     parts_s: Mapping[str, float]
@@ -86,12 +88,16 @@ def deltas(setting: Setting) -> Figures:
 
 
 def _taken(pair: Pair) -> Taken:
-    (made, parts_s), encode = forked(partial(_encoded, pair), _warm_up)
-    (is_same,), decode = forked(partial(_decoded, made, pair), _warm_up)
+    try:
+        (made, parts_s), encode = forked(partial(_encoded, pair), _warm_up)
+        is_same, decode = forked(partial(_decodes, made, pair), _warm_up)
+        lepton_bytes, _ = forked(partial(_lepton_bytes, pair.target))
+    except Lost as error:
+        raise Failed(f"{pair.operation}: {error}") from error
     if not is_same:
         raise Failed(f"{pair.operation}: other bytes came out")
-    target_mp, base_mp = _megapixels(pair.target), _megapixels(pair.base)
-    return Taken(pair, len(made), delta.described(made)[0], encode, decode, parts_s, target_mp, max(target_mp, base_mp))
+    mp = _megapixels(pair.target), _megapixels(pair.base)
+    return Taken(pair, len(made), delta.described(made)[0], lepton_bytes, encode, decode, parts_s, mp[0], max(mp))
 
 
 def _encoded(pair: Pair) -> tuple[bytes, dict[str, float]]:
@@ -99,8 +105,8 @@ def _encoded(pair: Pair) -> tuple[bytes, dict[str, float]]:
         return delta.encode_best(pair.target, pair.base), dict(watch.spent_s)
 
 
-def _decoded(made: bytes, pair: Pair) -> tuple[bool]:
-    return (delta.decode(made, pair.base) == pair.target,)
+def _decodes(made: bytes, pair: Pair) -> bool:
+    return delta.decode(made, pair.base) == pair.target
 
 
 def _warm_up() -> None:
@@ -128,7 +134,7 @@ def _sizes(taken: Sequence[Taken]) -> Figures:
             "jpeg_bytes_ratio": _bytes_ratio(jpegs),
             "jpeg_median": statistics.median(one.ratio for one in jpegs),
             "jpeg_above_0.40_share": statistics.mean(one.ratio > HIGH for one in jpegs),
-            "jpeg_above_lepton": sum(one.n_bytes > _lepton_bytes(one.pair.target) + SLACK_BYTES for one in jpegs),
+            "jpeg_above_lepton": sum(one.n_bytes > one.lepton_bytes + SLACK_BYTES for one in jpegs),
         }
     return figures
 
@@ -178,7 +184,6 @@ def _bytes_ratio(taken: Sequence[Taken]) -> float:
 
 
 def _lepton_bytes(content: bytes) -> int:
-    """By Lepton, or as it is."""
     try:
         return min(len(content), len(lepton_jpeg_python.compress_bytes(content, {"max_partitions": 1})))
     except RuntimeError:

@@ -15,9 +15,9 @@ from common import delta
 from common.delta import METHODS
 from common.delta.opened import Opened
 from common.errors import ContentError
-from tests.bench.forked import forked
 from tests.bench.measured import Failed
 from tests.bench.setting import Figures, Setting
+from tests.fakes.forked import Lost, forked
 
 CPU_S = 60
 MEMORY_BYTES = 2 << 30
@@ -35,7 +35,7 @@ def odd(setting: Setting) -> Figures:
         counts["files"] += 1
         try:
             said, _ = forked(partial(_said, content, base))
-        except Failed as error:
+        except Lost as error:
             counts["lost"] += 1
             print(f"  {path.relative_to(folder)}: {error}", file=sys.stderr)
         else:

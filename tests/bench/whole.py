@@ -1,6 +1,6 @@
 """Cases `whole_jpegs` and `whole_rasters`: what single pictures take without a base, against Lepton and against Zstandard.
 
-Seconds are of CPU, in this process; megabytes are of the pictures.
+Seconds are of CPU; megabytes are of the pictures.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from common.kernel import mixing
 from tests.bench.libraries import MB
 from tests.bench.measured import Failed
 from tests.bench.setting import Figures, Setting
+from tests.fakes.forked import Lost, forked
 
 T = TypeVar("T")
 
@@ -50,6 +51,24 @@ class _Clock:
 
 def whole_jpegs(setting: Setting) -> Figures:
     """The method `jpeg` against Lepton, on files that both take; and the coder of coefficients by itself."""
+    return _apart(partial(_jpegs, setting))
+
+
+def whole_rasters(setting: Setting) -> Figures:
+    """PNG, BMP and TIFF files by the best method that needs no base, against Zstandard at its level 19."""
+    return _apart(partial(_rasters, setting))
+
+
+def _apart(case: Callable[[], Figures]) -> Figures:
+    """In a process of its own."""
+    try:
+        figures, _ = forked(case)
+    except Lost as error:
+        raise Failed(str(error)) from error
+    return figures
+
+
+def _jpegs(setting: Setting) -> Figures:
     method, clock, refused = METHODS["jpeg"], _Clock(), Counter[str]()
     ours, theirs, n_bytes = [], [], 0
     for path, content in _files(setting, _JPEGS):
@@ -95,8 +114,7 @@ def _code_coefficients(content: bytes, clock: _Clock) -> None:
     clock.of("coder_given_decode", partial(mixing.decode, coded, parsed.frame, exact))
 
 
-def whole_rasters(setting: Setting) -> Figures:
-    """PNG, BMP and TIFF files by the best method that needs no base, against Zstandard at its level 19."""
+def _rasters(setting: Setting) -> Figures:
     clock = _Clock()
     n_bytes, n_ours, n_theirs, methods, worst = (defaultdict[str, float](float) for _ in range(5))
     for path, content in _files(setting, _RASTERS):

@@ -1,4 +1,8 @@
-"""Work done in a process of its own, so that what it holds at most can be told, and nothing kept makes the next quicker."""
+"""Work done in a process of its own, so that what it holds at most can be told, and nothing kept makes the next quicker.
+
+The libraries that have threads of their own (Lepton's) do not live in a child once they have lived in its parent: the parent
+leaves all such work to children.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +15,11 @@ from pathlib import Path
 from time import process_time
 from typing import TypeVar, cast
 
-from tests.bench.measured import Failed
-
 T = TypeVar("T")
+
+
+class Lost(Exception):
+    """Work that ended with an exception, or together with its process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +32,7 @@ class Cost:
 
 
 def forked(work: Callable[[], T], warm_up: Callable[[], object] | None = None) -> tuple[T, Cost]:
-    """What the work returns and what it took, in a child that has warmed up before. Errors: Failed where it raised or died."""
+    """What the work returns and what it took, in a child that has warmed up before. Errors: Lost where it raised or died."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -44,7 +50,7 @@ def forked(work: Callable[[], T], warm_up: Callable[[], object] | None = None) -
     _, status = os.waitpid(child, 0)
     told = pickle.loads(raw) if raw else f"the child ended with {os.waitstatus_to_exitcode(status)}"  # noqa: S301 - our own child's
     if isinstance(told, str):
-        raise Failed(told)
+        raise Lost(told)
     return cast("tuple[T, Cost]", told)
 
 
