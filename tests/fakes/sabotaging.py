@@ -19,6 +19,7 @@ from dest_agent.catalogue import Arrival
 from dest_agent.committer import Committer
 from dest_agent.landing import Landing
 from dest_agent.staging import StagedFile
+from dest_agent.store import ObjectKey
 from source_agent.sender import Outcome, Sender
 from source_agent.spool import Parcel
 from source_agent.states import State
@@ -42,10 +43,10 @@ def receipt_before_commit() -> None:
 def commit_before_publish() -> None:
     """The destination writes the catalogue first and puts the object in its place afterwards."""
     publish, commit = Landing._publish, Committer.commit
-    postponed: dict[Digest, tuple[Landing, StagedFile]] = {}
+    postponed: dict[Digest, tuple[Landing, StagedFile, ObjectKey]] = {}
 
-    def later(self: Landing, kept: StagedFile) -> int:
-        postponed[kept.key.object.digest] = (self, kept)
+    def later(self: Landing, kept: StagedFile, key: ObjectKey) -> int:
+        postponed[key.digest] = (self, kept, key)
         return kept.path.stat().st_size
 
     async def first(self: Committer, arrival: Arrival) -> Stored | Refusal:
