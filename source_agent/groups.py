@@ -18,6 +18,7 @@ from common.similarity import registration
 from common.similarity.places import Bond, Picture, Place, Rank
 from common.similarity.registration import Relation
 from source_agent.journal import Journal
+from source_agent.rows import is_durable
 from source_agent.selection import ChosenGroup, GroupId, KnownGroup
 from source_agent.states import State
 
@@ -173,21 +174,6 @@ class Groups:
                 self._end_review(db, number)
         return len(over)
 
-    def promote(self, *, most: int) -> int:
-        """Queues members, the oldest first, that no review holds back (G1); how many. For when no representative waits."""
-        query = (
-            "SELECT v.digest FROM version v LEFT JOIN picture p ON p.digest = v.digest"
-            " LEFT JOIN picture_group g ON g.id = p.of_group"
-            " WHERE v.state = ? AND coalesce(g.review_until_ns, 0) = 0 ORDER BY v.seq LIMIT ?"
-        )
-        with self._journal.writing() as db:
-            due = [Digest(row[0]) for row in db.execute(query, (State.DEFERRED, most))]
-            for digest in dict.fromkeys(due):
-                self._journal.assign(db, digest, Role.MEMBER, State.QUEUED, among=(State.DEFERRED,))
-        if due:
-            crash_point("G1")
-        return len(due)
-
     def cover(self, digest: Digest, matches: Sequence[Match]) -> bool:
         """Makes a representative a member, for the destination holds richer pictures like it: it goes when members go.
 
@@ -195,7 +181,7 @@ class Groups:
         """
         chosen = "SELECT 1 FROM picture_group WHERE representative = ? AND is_pinned"
         with self._journal.writing() as db:
-            if _is_durable(db, digest) or db.execute(chosen, (digest,)).fetchone() is not None:
+            if is_durable(db, digest) or db.execute(chosen, (digest,)).fetchone() is not None:
                 return False
             db.executemany(
                 "INSERT OR REPLACE INTO found_match (digest, match, size, sd, inliers) VALUES (?, ?, ?, ?, ?)",
@@ -246,7 +232,7 @@ class Groups:
     # deliveries
 
     def _state_of(self, db: Connection, digest: Digest, role: Role) -> State:
-        if _is_durable(db, digest):
+        if is_durable(db, digest):
             return State.QUEUED  # only the version needs recording
         query = "SELECT 1 FROM picture_group WHERE review_until_ns > 0 AND id = (SELECT of_group FROM picture WHERE digest = ?)"
         return State.DEFERRED if db.execute(query, (digest,)).fetchone() is not None else _STATE_OF[role]
@@ -292,11 +278,6 @@ def _placed_in(db: Connection, digest: Digest) -> GroupId:
     if number is None:
         raise KeyError(digest)
     return number
-
-
-def _is_durable(db: Connection, digest: Digest) -> bool:
-    """Whether the destination is known to hold a content."""
-    return db.execute("SELECT 1 FROM durable_content WHERE digest = ?", (digest,)).fetchone() is not None
 
 
 def _group(db: Connection, number: GroupId) -> KnownGroup:

@@ -131,10 +131,6 @@ class Recogniser:
         COVERED.inc(n_covered)
         return True
 
-    async def promote(self, *, most: int) -> int:
-        """Queues members, for no representative waits; how many."""
-        return await asyncio.to_thread(self.groups.promote, most=most)
-
     async def take_up(self, *, progress: Callable[[int, int], None] = lambda _done, _all: None) -> int:
         """Makes known again what was placed before, and looks again at what was seen of it and got lost.
 
