@@ -251,10 +251,10 @@ async def assembled(config: SourceConfig, *, clock: Clock | None = None, keeps_l
     lock = lifecycle.StateLock(config.agent.state)
     with contextlib.ExitStack() as ends:
         ends.callback(lock.release)
-        journal = Journal(config.agent.state / "journal.sqlite", agent=config.agent.name)
+        pins = Pins(config.agent.state / "pins")
+        journal = Journal(config.agent.state / "journal.sqlite", agent=config.agent.name, has_pin=pins.holds)
         ends.callback(journal.close)
         roots = _roots(config, journal)
-        pins = Pins(config.agent.state / "pins")
         pins.sweep(journal.pinned())
         workers = Workers(config.limits.workers, memory_bytes=config.limits.worker_memory)
         spool = Spool(
@@ -281,6 +281,7 @@ async def assembled(config: SourceConfig, *, clock: Clock | None = None, keeps_l
             groups=groups,
             album=album,
             spool=spool,
+            pins=pins,
             workers=workers,
             n_at_once=config.limits.workers,
             clock=clock,

@@ -22,7 +22,6 @@ from source_agent.rows import is_durable
 from source_agent.selection import ChosenGroup, GroupId, KnownGroup
 from source_agent.states import State
 
-_STATE_OF = {Role.NONE: State.QUEUED, Role.REPRESENTATIVE: State.QUEUED, Role.MEMBER: State.DEFERRED}
 _NEVER_WENT = (
     "SELECT digest FROM picture p WHERE of_group = (SELECT of_group FROM picture WHERE digest = ?) AND digest <> ?"
     " AND role = 'representative' AND NOT EXISTS (SELECT 1 FROM durable_content d WHERE d.digest = p.digest) AND NOT EXISTS"
@@ -47,6 +46,11 @@ class Placing:
     """Of fresh pictures whose policy lets the user choose: for how long."""
     n_words: int | None = None
     """How often the user had spoken when the round began; None where that does not matter."""
+
+    def deferred(self) -> list[Digest]:
+        """The fresh pictures that will wait, if nothing comes in between: members, and all that may be held back by a review."""
+        stand = {group.representative for group in self.groups}
+        return sorted(self.fresh - (stand - self.review_ns.keys()))
 
 
 class Groups:
@@ -235,7 +239,10 @@ class Groups:
         if is_durable(db, digest):
             return State.QUEUED  # only the version needs recording
         query = "SELECT 1 FROM picture_group WHERE review_until_ns > 0 AND id = (SELECT of_group FROM picture WHERE digest = ?)"
-        return State.DEFERRED if db.execute(query, (digest,)).fetchone() is not None else _STATE_OF[role]
+        if db.execute(query, (digest,)).fetchone() is not None:
+            return State.DEFERRED
+        # must: what waits stays readable. A member that could not be pinned goes whole, as soon as members go.
+        return State.DEFERRED if role is Role.MEMBER and self._journal.has_pin(digest) else State.QUEUED
 
     def _enthrone(self, db: Connection, representative: Digest) -> None:
         """Whoever stands for a group goes whole and at once, whatever it was before.

@@ -7,7 +7,7 @@ path dirty or a delivery QUEUED, never a version without its delivery. Thread-sa
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -29,9 +29,10 @@ from source_agent.states import UNDELIVERED, DeltaState, State, step
 class Journal:
     """SQLite behind a lock. Paths and states go in and come out as the model's values."""
 
-    def __init__(self, path: Path, *, agent: str) -> None:
-        """Opens or makes the journal. Errors: SchemaTooNew, DatabaseError."""
+    def __init__(self, path: Path, *, agent: str, has_pin: Callable[[Digest], bool] = lambda _: False) -> None:
+        """Opens or makes the journal; `has_pin` tells which contents are pinned. Errors: SchemaTooNew, DatabaseError."""
         self._agent = agent
+        self.has_pin = has_pin
         self._lock = threading.Lock()
         self._db: Connection = open_database(path, UPGRADES)
         self._roots: dict[RootId, RootKey] = {}
@@ -243,12 +244,15 @@ class Journal:
     def assign(self, db: Connection, digest: Digest, role: Role, state: State, *, among: Sequence[State]) -> None:
         """Gives every delivery of a picture that is in one of some states its role and a new state.
 
-        To be called within `writing`. Errors: IllegalTransition.
+        What is DEFERRED reads its bytes from the pin, where there is one. To be called within `writing`.
+        Errors: IllegalTransition.
         """
         query = f"SELECT seq FROM version WHERE digest = ? AND state IN ({', '.join('?' * len(among))})"  # noqa: S608 - marks only
         for (seq,) in db.execute(query, (digest, *among)).fetchall():
             db.execute("UPDATE version SET role = ? WHERE seq = ?", (role, seq))
             self._advance_one(db, seq, state, "")
+            if state is State.DEFERRED and self.has_pin(digest):
+                db.execute("UPDATE version SET pinned = 1 WHERE seq = ?", (seq,))
 
     def _next_ready(self) -> int:
         self._ready += 1
