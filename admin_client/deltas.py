@@ -18,11 +18,8 @@ from typing import Any
 from common.clock import monotonic_s
 from common.durable import write_file
 from common.errors import ContentError, IntegrityError
-from common.workers import WALL_PER_CPU, Workers
+from common.workers import WALL_PER_CPU, Workers, delta_cpu_s
 
-CPU_BASE_S = 60
-CPU_S_PER_MIB = 20
-"""Of all input: many methods may be tried on a picture."""
 _PUBLIC = 0o644
 
 
@@ -68,7 +65,7 @@ async def _asked(job: str, inputs: Sequence[Path | bytes]) -> tuple[bytes, Mappi
         fds = [_opened(one) for one in (*inputs, b"")]
         for fd in fds:
             closing.callback(os.close, fd)
-        cpu_s = CPU_BASE_S + CPU_S_PER_MIB * (sum(os.fstat(fd).st_size for fd in fds) >> 20)
+        cpu_s = delta_cpu_s(*fds)
         try:
             values = await workers.run(job, {}, fds=fds, cpu_s=cpu_s, wall_s=WALL_PER_CPU * cpu_s)
         finally:

@@ -6,7 +6,8 @@ A crash point is a name at a boundary where a power cut leaves a state of its ow
 tests, which set `crash_hook` before they start an agent and kill the process there.
 
     source  S1 dirty paths marked      S2 bytes pinned        S3 version and delivery journalled
-            S4 receipt journalled      S5 bytes unpinned
+            S4 receipt journalled      S5 bytes unpinned       G1 group and role journalled
+            E1 delta durable           E2 delta journalled
     dest    D1 staged bytes durable    D2 object published    D3 catalogue committed
             D4 receipt sent            D5 staging cleared
     restore R1 file complete under its temporary name, not yet under its own
@@ -18,7 +19,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-CRASH_POINTS = ("S1", "S2", "S3", "G1", "S4", "S5", "D1", "D2", "D3", "D4", "D5", "R1")
+CRASH_POINTS = ("S1", "S2", "S3", "G1", "E1", "E2", "S4", "S5", "D1", "D2", "D3", "D4", "D5", "R1")
 
 crash_hook: Callable[[str], None] | None = None
 

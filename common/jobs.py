@@ -149,30 +149,43 @@ def compare(arguments: Mapping[str, Value], fds: Sequence[int]) -> dict[str, Val
 def delta_encode(arguments: Mapping[str, Value], fds: Sequence[int]) -> dict[str, Value]:
     """Writes the smallest delta of the second descriptor's content over the first's into the last.
 
-    With two descriptors there is no base, and the smallest whole coding is written. The argument `hint` may say where in the base
-    the target is believed to be: the six numbers of a place, as `hint_of` writes them. Errors: ContentError, OSError.
+    With two descriptors there is no base, and the smallest whole coding is written. Where `digest_0` and `digest_1` name the
+    contents that are expected, others are refused: ContentError `base_changed`, `changed`. The argument `hint` may say where in the
+    base the target is believed to be: the six numbers of a place, as `hint_of` writes them. Errors: ContentError, OSError.
     """
     from common import delta  # noqa: PLC0415 - likewise
 
-    *base, target = (_read(fd) for fd in fds[:-1])
+    if "digest_0" in arguments:
+        try:
+            base = [_whole(arguments, fds, at=0)]
+        except ContentError as error:
+            raise ContentError("base_changed" if error.reason == "changed" else error.reason, str(error)) from error
+        target = _whole(arguments, fds, at=1)
+    else:
+        *base, target = (_read(fd) for fd in fds[:-1])
     made = delta.encode_best(target, base[0] if base else None, _hint(arguments))
-    return {"method": delta.described(made)[0], "target_bytes": len(target), "delta_bytes": len(made), **_told(made, fds)}
+    method, needed = delta.described(made)
+    sizes = {"target_bytes": len(target), "delta_bytes": len(made)}
+    return {"method": method, "needs_base": int(needed is not None), **sizes, **_told(made, fds)}
 
 
 def delta_decode(arguments: Mapping[str, Value], fds: Sequence[int]) -> dict[str, Value]:
     """Writes the target of the delta in the last descriptor but one, over the base in the first, into the last.
 
+    As a proof (`is_proof`) the delta is in the last descriptor, and nothing is written.
     Errors: ContentError, `integrity` where base, delta and target do not belong together; OSError.
     """
     from common import delta  # noqa: PLC0415 - likewise
 
-    del arguments
-    *base, made = (_read(fd) for fd in fds[:-1])
+    is_proof = bool(arguments.get("is_proof"))
+    *base, made = (_read(fd) for fd in (fds if is_proof else fds[:-1]))
     try:
         target = delta.decode(made, base[0] if base else None)
     except IntegrityError as error:
         raise ContentError("integrity", str(error)) from error
-    return {"digest": blake3(target).hexdigest(), **_told(target, fds)}
+    if not is_proof:
+        _told(target, fds)
+    return {"digest": blake3(target).hexdigest(), "bytes": len(target)}
 
 
 def hint_of(transform: Sequence[Sequence[float]]) -> str:

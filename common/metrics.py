@@ -23,6 +23,9 @@ RECEIPT_SECONDS = Histogram(
     registry=REGISTRY,
 )
 FALLBACKS = Counter("smarter_fallbacks", "Contents that a coding would not take", ["coding", "reason"], registry=REGISTRY)
+DELTAS_MADE = Counter("smarter_deltas_made", "Deltas made and decoded again", ["method"], registry=REGISTRY)
+DELTA_FALLBACKS = Counter("smarter_delta_fallbacks", "Members that went whole instead", ["reason"], registry=REGISTRY)
+"""reason: no_base, base_gone, refused (by the destination), whole_is_smaller, no_room, or why a worker made none."""
 PLACED = Counter("smarter_pictures_placed", "Pictures whose group was found", ["by"], registry=REGISTRY)
 """by: early (a first look was enough), features."""
 COVERED = Counter("smarter_covered", "Representatives that the destination has richer pictures for", registry=REGISTRY)

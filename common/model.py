@@ -105,6 +105,9 @@ class DeltaOver:
 
 Recipe = Whole | Chunks | DeltaOver
 
+DELTA = "delta"
+"""What an upload is coded as that brings a delta; no coding is called so."""
+
 
 # the four words of the protocol
 
@@ -122,6 +125,16 @@ class Sketch:
 
 
 @dataclass(frozen=True, slots=True)
+class DeltaOffer:
+    """A delta that the source can send in place of a content."""
+
+    base: Digest
+    method: str
+    """A name of `common.delta.METHODS`."""
+    n_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Offer:
     """A content that the source has and a version needs."""
 
@@ -129,6 +142,7 @@ class Offer:
     size: int
     sketch: Sketch | None = None
     """Of a picture that stands for its group; None for everything else, and where the bytes are to be sent whatever is alike."""
+    delta: DeltaOffer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +166,13 @@ class SendWhole:
     staged: Staged | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class SendDelta:
+    """The destination wants the delta that was offered."""
+
+    staged: Staged | None = None
+
+
 class RefusalCode(IntEnum):
     """Why the destination said no; PROTOCOL.md says what the source does about each."""
 
@@ -163,6 +184,7 @@ class RefusalCode(IntEnum):
     CONFLICT = 6
     RESTART = 7
     ABORTED = 8
+    BAD_BASE = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +221,7 @@ class Covered:
             raise ValueError("covered by no picture")
 
 
-Answer = Have | SendWhole | Covered | Refusal
+Answer = Have | SendWhole | SendDelta | Covered | Refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,8 +263,18 @@ class Begin:
 
     version: Version
     coding: str
+    """A name of `common.coding.CODINGS`, or `DELTA`."""
     coded_bytes: int
     offset: int = 0
+    base: Digest | None = None
+    """Of a delta: the content that it is over; None for every coding."""
+    method: str = ""
+    """Of a delta."""
+
+    def __post_init__(self) -> None:
+        """Errors: ValueError for a delta without a base, and for anything else with one."""
+        if (self.coding == DELTA) != (self.base is not None):
+            raise ValueError(f"an upload in the coding {self.coding!r} {'has no' if self.base else 'needs a'} base")
 
 
 @dataclass(frozen=True, slots=True)

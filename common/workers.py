@@ -31,6 +31,9 @@ WALL_PER_CPU = 10.0
 LOOK_CPU_BASE_S = 20
 LOOK_CPU_S_PER_MIB = 1
 """Some twenty times what a picture needs on a common server."""
+DELTA_CPU_BASE_S = 60
+DELTA_CPU_S_PER_MIB = 20
+"""Of all input: many methods may be tried on a picture."""
 
 T = TypeVar("T")
 
@@ -52,6 +55,15 @@ class Decoded:
 
     digest: Digest
     n_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """A delta, or the whole coding that is smaller than any."""
+
+    method: str
+    needs_base: bool
+    content: bytes
 
 
 class Workers:
@@ -105,6 +117,35 @@ class Workers:
         values = await self._code("decode", {"coding": coding, "size": size}, fds=fds, work_bytes=work_bytes)
         return _admitted(lambda: Decoded(digest=digest_from(bytes.fromhex(values["digest"])), n_bytes=int(values["bytes"])))
 
+    async def encode_delta(self, target: tuple[int, Digest], base: tuple[int, Digest]) -> Delta:
+        """The smallest delta of one open content over another, decoded again by a worker that is started for that.
+
+        Errors: as `encode`; ContentError, `changed`, `base_changed` where a file is not the content of its digest any more,
+        `mismatch` where the delta does not come back as it was.
+        """
+        made = os.memfd_create("delta", os.MFD_CLOEXEC)
+        try:
+            fds, digests = [base[0], target[0], made], {"digest_0": base[1].hex(), "digest_1": target[1].hex()}
+            cpu_s = delta_cpu_s(*fds)
+            values = await self.run("delta_encode", digests, fds=fds, cpu_s=cpu_s, wall_s=WALL_PER_CPU * cpu_s)
+            content = os.pread(made, os.fstat(made).st_size, 0)
+            delta = _admitted(lambda: Delta(str(values["method"]), bool(values["needs_base"]), content))
+            # must: whatever state of a library made it wrong is not there to agree with it.
+            decoded = await self._delta_decoded([base[0], made], proves=True, fresh=True)
+        finally:
+            os.close(made)
+        if decoded.digest != target[1]:
+            raise ContentError("mismatch", f"a delta by {delta.method} comes back as {decoded.digest.hex()}")
+        return delta
+
+    async def decode_delta(self, delta_fd: int, base_fd: int, target_fd: int | None) -> Decoded:
+        """Decodes a delta over its base into `target_fd`; with None what comes out is only digested.
+
+        Errors: as `encode`; ContentError `integrity` where the two do not belong together, or the delta is damaged.
+        """
+        fds = [base_fd, delta_fd] if target_fd is None else [base_fd, delta_fd, target_fd]
+        return await self._delta_decoded(fds, proves=target_fd is None)
+
     async def look(self, job: str, contents: Sequence[tuple[int, Digest]]) -> bytes:
         """What a job that looks at pictures (`glance`, `see`, `compare`) makes of the whole regular files that are open.
 
@@ -120,16 +161,25 @@ class Workers:
             os.close(seen)
 
     async def run(
-        self, job: str, arguments: Mapping[str, str | int], *, fds: Sequence[int], cpu_s: int, wall_s: float | None
+        self,
+        job: str,
+        arguments: Mapping[str, str | int],
+        *,
+        fds: Sequence[int],
+        cpu_s: int,
+        wall_s: float | None,
+        fresh: bool = False,
     ) -> Mapping[str, Any]:
         """Does a job of the table and gives its plain values, which come from a process that saw hostile bytes.
 
-        Errors: as `encode`.
+        A `fresh` one is done by a worker that is started for it, and goes on as any other afterwards. Errors: as `encode`.
         """
         self._refuse_if_closed()
         async with self._places:
             self._refuse_if_closed()
-            worker = self._take()
+            if fresh and self._idle:
+                self._end(self._idle.pop())  # it takes the place of one: there are never more than `n`
+            worker = self._started() if fresh else self._take()
             self._busy.add(worker)
             keep = False
             try:
@@ -178,6 +228,12 @@ class Workers:
         wall_s = None if paced_by_reader else WALL_BASE_S + WALL_PER_CPU * cpu_s
         return await self.run(job, arguments, fds=fds, cpu_s=cpu_s, wall_s=wall_s)
 
+    async def _delta_decoded(self, fds: Sequence[int], *, proves: bool, fresh: bool = False) -> Decoded:
+        cpu_s = delta_cpu_s(*fds)
+        arguments, wall_s = {"is_proof": int(proves)}, WALL_PER_CPU * cpu_s
+        values = await self.run("delta_decode", arguments, fds=fds, cpu_s=cpu_s, wall_s=wall_s, fresh=fresh)
+        return _admitted(lambda: Decoded(digest=digest_from(bytes.fromhex(values["digest"])), n_bytes=int(values["bytes"])))
+
     def _refuse_if_closed(self) -> None:
         if self._closed:
             raise RuntimeError("the workers are closed")
@@ -188,6 +244,9 @@ class Workers:
             if worker.is_alive():
                 return worker
             self._end(worker)
+        return self._started()
+
+    def _started(self) -> WorkerProcess:
         return WorkerProcess(memory_bytes=self._memory_bytes, jobs=self._jobs)
 
     def _end(self, worker: WorkerProcess) -> None:
@@ -196,6 +255,11 @@ class Workers:
         ending = asyncio.get_running_loop().run_in_executor(None, worker.end)
         self._ending.add(ending)
         ending.add_done_callback(self._ending.discard)
+
+
+def delta_cpu_s(*fds: int) -> int:
+    """The CPU seconds that a worker may spend on a delta of some files."""
+    return DELTA_CPU_BASE_S + DELTA_CPU_S_PER_MIB * (sum(os.fstat(fd).st_size for fd in fds) >> 20)
 
 
 def _admitted(make: Callable[[], T]) -> T:

@@ -138,11 +138,20 @@ def _assembled(config: DestConfig, clock: Clock, ends: AsyncExitStack) -> tuple[
     claims = Claims()
     similar = Similar(catalogue, config.agent.state / INDEX, access=access, clock=clock, k=config.similar.k)
     ends.push_async_callback(similar.close)
-    is_original = config.store.keep == "original"
-    landing = Landing(staging, workers, space, committer, claims, arrived=similar.arrived, keep_original=is_original)
+    rebuilder = Rebuilder(store, workers, staging.directory, contents=catalogue.contents)
+    landing = Landing(
+        staging,
+        workers,
+        catalogue,
+        rebuilder,
+        space,
+        committer,
+        claims,
+        arrived=similar.arrived,
+        keep_original=config.store.keep == "original",
+    )
     receiver = Receiver(landing, access)
     ends.push_async_callback(_drained, receiver)
-    rebuilder = Rebuilder(store, workers, staging.directory)
     delivery = Delivery(
         agent=config.agent.name,
         limits=Limits(content_bytes=limits.content_bytes),

@@ -4,6 +4,8 @@ An upload of the same content may publish the same object again while it is swep
 publishes and until it has committed, and the sweep asks for the recipe and deletes while no claim can be made:
 
     must: an object is deleted only when no recipe names it and no upload is about to make one that does.
+
+What a delta is over has a recipe of its own, which stays as long as the delta's: so its object does.
 """
 
 from __future__ import annotations
@@ -15,8 +17,8 @@ from contextlib import contextmanager
 from itertools import islice
 
 from common.metrics import ORPHANS_SWEPT
-from common.model import Whole
 from dest_agent.catalogue import Catalogue
+from dest_agent.recipes import object_of
 from dest_agent.store import ObjectKey, ObjectStore, StoredObject
 
 _PAGE = 500
@@ -73,4 +75,4 @@ def sweep(store: ObjectStore, catalogue: Catalogue, claims: Claims, *, before_ns
 
 def _needed(catalogue: Catalogue, page: list[StoredObject]) -> set[ObjectKey]:
     contents = catalogue.contents([found.key.digest for found in page])
-    return {ObjectKey(c.digest, c.recipe.coding) for c in contents.values() if isinstance(c.recipe, Whole)}
+    return {object_of(c.digest, c.recipe) for c in contents.values()}

@@ -12,15 +12,18 @@ from collections.abc import Mapping, Sequence
 from common.coding import CODINGS
 from common.ids import Digest
 from common.metrics import SKETCHES
-from common.model import Answer, Covered, Have, Offer, Plan, Refusal, Staged
+from common.model import DELTA, Answer, Covered, Have, Offer, Plan, Refusal, Staged
 from dest_agent.access import Access
 from dest_agent.catalogue import Catalogue, Picture
 from dest_agent.index.similar import Seen, Similar
-from dest_agent.planner import plan
+from dest_agent.planner import Known, plan
 from dest_agent.room import Space
 from dest_agent.staging import StagedFile, Staging
 from dest_agent.store import StoreFailed
 from dest_agent.tally import told
+
+_FORMS = (*CODINGS, DELTA)
+"""In which a content may be on its way."""
 
 
 class Offers:
@@ -41,16 +44,19 @@ class Offers:
         sketched = [offer for offer in offers if offer.sketch is not None]
         known = await asyncio.to_thread(self._catalogue.pictures, sharing, [o.digest for o in sketched if o.digest in held])
         seen = await self._similar.look(source, [offer for offer in sketched if offer.digest not in known])
+        bases = [offer.delta.base for offer in offers if offer.delta is not None]
+        recipes = await asyncio.to_thread(self._catalogue.recipes, sharing, bases)
         room = self._space.room()
         plans = []
         for offer in offers:
             if offer.digest in held:
                 # An attempt that was overtaken by another one's success: nobody will come back for it.
-                for partial in self._staging.settled(source, offer.digest, CODINGS):
+                for partial in self._staging.settled(source, offer.digest, _FORMS):
                     await asyncio.to_thread(partial.discard)
-            staged = None if offer.digest in held else await self._staged(source, offer.digest)
+            staged = None if offer.digest in held else await self._staged(source, offer)
             matches = seen[offer.digest].matches if offer.digest in seen else ()
-            answer = plan(offer, room, held=offer.digest in held, staged=staged, matches=matches)
+            base = None if offer.delta is None else recipes.get(offer.delta.base)
+            answer = plan(offer, room, Known(offer.digest in held, staged, matches, base))
             plans.append(Plan(offer.digest, answer))
             told(source, answer)
         await self._keep(source, sketched, plans, seen)
@@ -69,8 +75,8 @@ class Offers:
             if isinstance(answers[picture.digest], Have):
                 self._similar.arrived(source, picture.digest)
 
-    async def _staged(self, source: str, digest: Digest) -> Staged | None:
-        partial = self._staging.partial(source, digest, CODINGS)
+    async def _staged(self, source: str, offer: Offer) -> Staged | None:
+        partial = self._staging.partial(source, offer.digest, CODINGS if offer.delta is None else (DELTA,))
         return None if partial is None else await asyncio.to_thread(_hint, partial)
 
 

@@ -5,7 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from common.model import Answer, Covered, Have, Match, Offer, Refusal, RefusalCode, SendWhole, Sketch, Staged
+from common.delta import METHODS
+from common.model import (
+    Answer,
+    Covered,
+    DeltaOffer,
+    Have,
+    Match,
+    Offer,
+    Recipe,
+    Refusal,
+    RefusalCode,
+    SendDelta,
+    SendWhole,
+    Sketch,
+    Staged,
+    Whole,
+)
+
+DELTA_METHODS = tuple(name for name, method in METHODS.items() if method.needs_base)
+"""The methods of deltas that are decoded here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,19 +38,42 @@ class Room:
     """Of free space that uploads never use."""
 
 
-def plan(offer: Offer, room: Room, *, held: bool, staged: Staged | None, matches: Sequence[Match] = ()) -> Answer:
-    """The answer to one offer. `held`: a version of the source, or of one that shares with it, has this content already.
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of an offered content."""
 
-    Only `held` contents are answered with `Have`: knowing a digest must not give access to another source's bytes.
-    `matches`: pictures of the source's namespace that look like the offered one, the best first; those that are richer cover it.
+    held: bool
+    """A version of the source, or of one that shares with it, has this content already."""
+    staged: Staged | None = None
+    matches: Sequence[Match] = ()
+    """Pictures of the source's namespace that look like the offered one, the best first; those that are richer cover it."""
+    base: Recipe | None = None
+    """How the base of an offered delta is kept; None where the source, and who shares with it, has no such content."""
+
+
+def plan(offer: Offer, room: Room, known: Known) -> Answer:
+    """The answer to one offer.
+
+    Only held contents are answered with `Have`: knowing a digest must not give access to another source's bytes.
     """
-    if held:
+    if known.held:
         return Have()
     refused = refusal(offer.size, room)
     if refused is not None:
         return refused
-    richer = [] if offer.sketch is None else _richer(matches, rank(offer.sketch, offer.size))
-    return Covered(tuple(richer)) if richer else SendWhole(staged)
+    if offer.delta is not None:
+        return bad_base(offer.delta, known.base) or SendDelta(known.staged)
+    richer = [] if offer.sketch is None else _richer(known.matches, rank(offer.sketch, offer.size))
+    return Covered(tuple(richer)) if richer else SendWhole(known.staged)
+
+
+def bad_base(delta: DeltaOffer, base: Recipe | None) -> Refusal | None:
+    """Why a delta is not taken over a base that is kept so; None where it is. What deltas are over is kept whole."""
+    if delta.method not in DELTA_METHODS:
+        return Refusal(RefusalCode.BAD_BASE, f"deltas by {delta.method!r} are not known here")
+    if base is None:
+        return Refusal(RefusalCode.BAD_BASE, "the base is not here")
+    return None if isinstance(base, Whole) else Refusal(RefusalCode.BAD_BASE, "the base is kept as a delta itself")
 
 
 def rank(sketch: Sketch, size: int) -> tuple[int, int, int, int]:

@@ -23,7 +23,7 @@ from common.durable import crash_point
 from common.errors import SmarterError
 from common.ids import Digest
 from common.metrics import RECEIVED_BYTES
-from common.model import Abort, Begin, Data, End, Frame, Receipt, Refusal, RefusalCode
+from common.model import DELTA, Abort, Begin, Data, DeltaOffer, End, Frame, Receipt, Refusal, RefusalCode
 from dest_agent.access import Access
 from dest_agent.landing import Landed, Landing
 from dest_agent.planner import refusal
@@ -201,7 +201,7 @@ class _Stream:
         most_bytes = version.size if begin.coding == RAW else version.size + version.size // 64 + SLACK_BYTES
         if version.digest is None:
             return Refusal(RefusalCode.INVALID, f"kind: a {version.kind} has no content to upload")
-        if begin.coding not in CODINGS:
+        if begin.coding not in CODINGS and begin.coding != DELTA:
             return Refusal(RefusalCode.INVALID, f"coding: {begin.coding!r} is not known here")
         if begin.coded_bytes > most_bytes or (begin.coding == RAW and begin.coded_bytes != version.size):
             return Refusal(RefusalCode.INVALID, f"coded_bytes: {begin.coded_bytes} for a content of {version.size} bytes")
@@ -270,7 +270,9 @@ class _Stream:
             )
         if staged.digest() != coded_digest:
             return Landed(await self._dropped(incoming, RefusalCode.RESTART, "the digest at the end is not that of the bytes"))
-        return await self._landing.land(incoming.begin.version, staged, sharing=self._sharing)
+        begin = incoming.begin
+        delta = None if begin.base is None else DeltaOffer(begin.base, begin.method, coded_bytes)
+        return await self._landing.land(begin.version, staged, sharing=self._sharing, delta=delta)
 
     async def _write(self, incoming: _Incoming) -> None:
         """Has a thread write what was gathered, after what it still writes. Errors: those of the earlier write."""

@@ -1,14 +1,16 @@
 """From a recipe to the bytes: the one place that knows how each kind of recipe is followed.
 
-`Whole` is one object that decodes by itself. `Chunks` and `DeltaOver` are refused by name: no coder for them exists here,
-and a content that cannot be rebuilt must be heard of.
+`Whole` is one object that decodes by itself. `DeltaOver` is one that decodes over its base: the base first, then the delta.
+What a delta is over is whole; a chain is refused. So is `Chunks`, by name: no coder for them exists here, and a content that
+cannot be rebuilt must be heard of.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Protocol
@@ -18,7 +20,7 @@ from blake3 import blake3
 from common.errors import ContentError, IntegrityError
 from common.ids import Digest
 from common.metrics import PROOFS
-from common.model import Recipe, Whole
+from common.model import DELTA, DeltaOver, Recipe, Whole
 from common.workers import Decoded
 from dest_agent.catalogue import Content
 from dest_agent.store import ObjectKey, ObjectStore, disk_errors
@@ -30,6 +32,9 @@ IN_MEMORY_BYTES = 64 << 20
 ALL_IN_MEMORY_BYTES = 256 << 20
 """Of all contents that are open at once: a reader may ask for many and take none, so the next ones go to files too."""
 
+ContentsOf = Callable[[Sequence[Digest]], Mapping[Digest, Content]]
+"""`Catalogue.contents`."""
+
 _READ_BYTES = 1 << 20
 
 
@@ -39,12 +44,18 @@ class Decoder(Protocol):
     async def decode(self, coding: str, source_fd: int, target_fd: int | None, *, size: int) -> Decoded:
         """See Workers.decode."""
 
+    async def decode_delta(self, delta_fd: int, base_fd: int, target_fd: int | None) -> Decoded:
+        """See Workers.decode_delta."""
+
 
 def object_of(digest: Digest, recipe: Recipe) -> ObjectKey:
     """The object that a recipe names. Errors: IntegrityError for a kind of recipe that cannot be followed."""
     match recipe:
         case Whole(coding, _):
             return ObjectKey(digest, coding)
+        case DeltaOver(base):
+            # By its base too: an object never changes under a recipe that names another base than it has.
+            return ObjectKey(digest, DELTA + base.hex())
         case other:
             raise IntegrityError(f"content {digest.hex()}: no way to follow a recipe of the kind {type(other).__name__}")
 
@@ -78,10 +89,11 @@ def check(decoded: Decoded, digest: Digest, *, size: int) -> None:
 class Rebuilder:
     """Opens and proves stored contents. Event loop only; the work is done in threads and workers."""
 
-    def __init__(self, store: ObjectStore, decoder: Decoder, scratch: Path) -> None:
-        """`scratch` takes nameless files, which a crash leaves none of."""
+    def __init__(self, store: ObjectStore, decoder: Decoder, scratch: Path, *, contents: ContentsOf) -> None:
+        """`scratch` takes nameless files, which a crash leaves none of; `contents` knows how bases are rebuilt."""
         self._store = store
         self._decoder = decoder
+        self._contents = contents
         self._scratch = scratch
         self._in_memory_bytes_by_fd: dict[int, int] = {}
 
@@ -96,7 +108,7 @@ class Rebuilder:
             target = self._target(content.size)
             try:
                 with disk_errors(f"decoding {key}"):
-                    await self._decoder.decode(key.coding, fd, target, size=content.size)
+                    await self._decode(content, fd, target)
                 os.lseek(target, 0, os.SEEK_SET)
             except ContentError as error:
                 self.close(target)
@@ -115,9 +127,46 @@ class Rebuilder:
         """Reads a content back and proves it. Errors: IntegrityError, StoreFailed."""
         async with self._object(content) as (key, fd):
             try:
-                await prove(self._decoder, fd, key.coding, content=(content.digest, content.size))
+                match content.recipe:
+                    case DeltaOver(base):
+                        async with self.base(base) as base_fd:
+                            await self.prove_delta(fd, base_fd, content=(content.digest, content.size))
+                    case _:
+                        await prove(self._decoder, fd, key.coding, content=(content.digest, content.size))
             except ContentError as error:
                 raise _broken(key, error) from error
+
+    async def prove_delta(self, fd: int, base_fd: int, *, content: tuple[Digest, int], target: int | None = None) -> None:
+        """Proves that the delta in `fd` gives a content of this digest and size, which is written to `target`, if there is one.
+
+        Errors: ContentError, as `prove`.
+        """
+        try:
+            check(await self._decoder.decode_delta(fd, base_fd, target), content[0], size=content[1])
+        except ContentError as error:
+            PROOFS.labels(DELTA, error.reason).inc()
+            raise
+        PROOFS.labels(DELTA, "proved").inc()
+
+    @asynccontextmanager
+    async def base(self, digest: Digest) -> AsyncIterator[int]:
+        """A descriptor of the bytes of a base, not yet proved, for the length of the block. Errors: as `open`."""
+        content = (await asyncio.to_thread(self._contents, [digest])).get(digest)
+        if content is None or not isinstance(content.recipe, Whole):
+            raise IntegrityError(f"content {digest.hex()}: a delta is over it, and it is {content.recipe if content else 'gone'}")
+        fd = await self.open(content)
+        try:
+            yield fd
+        finally:
+            self.close(fd)
+
+    async def _decode(self, content: Content, fd: int, target: int) -> None:
+        match content.recipe:
+            case DeltaOver(base):
+                async with self.base(base) as base_fd:
+                    await self._decoder.decode_delta(fd, base_fd, target)
+            case Whole(coding):
+                await self._decoder.decode(coding, fd, target, size=content.size)
 
     @asynccontextmanager
     async def _object(self, content: Content) -> AsyncIterator[tuple[ObjectKey, int]]:

@@ -33,6 +33,9 @@ from source_agent.admin import SERVICE_NAME, SourceAdmin
 from source_agent.album import Album, discard
 from source_agent.config import SourceConfig
 from source_agent.deliverer import Deliverer
+from source_agent.delta_spool import DeltaSpool
+from source_agent.deltas import Deltas
+from source_agent.encoder import Encoder
 from source_agent.group_views import GroupViews
 from source_agent.groups import Groups
 from source_agent.groups_admin import GroupsAdmin
@@ -43,9 +46,9 @@ from source_agent.pins import PinMode, Pins
 from source_agent.recogniser import Recogniser
 from source_agent.roots import Root
 from source_agent.rules import Rules
-from source_agent.sender import Tools
 from source_agent.spool import Spool
 from source_agent.tally import CLASSES, Tally
+from source_agent.tools import Tools
 from source_agent.watcher import Watcher
 
 PATIENCE_CHECK_S = 1.0
@@ -103,6 +106,7 @@ class Source:
     journal: Journal
     observer: Observer
     recogniser: Recogniser
+    encoder: Encoder
     deliverer: Deliverer
     tally: Tally
     started_s: float
@@ -118,6 +122,7 @@ class Source:
             self.observer.look_always(),
             self.recogniser.run(),
             self.recogniser.reviews(),
+            self.encoder.run(),
             self.deliverer.run(finished=lambda: False, gives_up=False),
         ]
         tasks = [asyncio.create_task(life) for life in lives]
@@ -148,9 +153,10 @@ class Source:
         looking = asyncio.create_task(self.observer.look_once())
         # All that was found is compared together: so the richest picture stands for the others, whichever was read first.
         recognising = asyncio.create_task(self.recogniser.run(ready=lambda: self.observer.quiet))
-        delivering = asyncio.create_task(self.deliverer.run(finished=self.deliverer.tools.idle, gives_up=True))
+        encoding = asyncio.create_task(self.encoder.run())
+        delivering = asyncio.create_task(self.deliverer.run(finished=self._all_is_ready, gives_up=True))
         losing_patience = asyncio.create_task(self._lose_patience())
-        tasks = (looking, recognising, delivering, losing_patience)
+        tasks = (looking, recognising, encoding, delivering, losing_patience)
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -165,13 +171,17 @@ class Source:
         pictures = self.recogniser.groups.counts()["pictures"]
         return Reindexed(pictures, lost, round(self.clock.monotonic_s() - self.started_s, 3))
 
+    def _all_is_ready(self) -> bool:
+        """Whether all that there is to deliver has been read, looked at and made."""
+        return self.deliverer.tools.idle() and self.encoder.quiet
+
     async def _lose_patience(self) -> None:
         """Errors: TransientError once nothing has gone forward for the configured time, with the reason as last heard."""
         while True:
             await self.clock.sleep(PATIENCE_CHECK_S)
             idle_s = self.clock.monotonic_s() - self.tally.progress_s
             if not self.deliverer.tools.idle():
-                continue  # still reading, or looking at pictures
+                continue  # still reading, or looking at pictures; what makes deltas says so itself
             if self.tally.problem and idle_s > self.config.patience:
                 raise TransientError(f"gave up after {idle_s:.0f} s without progress: {self.tally.problem}")
             # Proving a very large content takes its time, and says nothing meanwhile; but not for ever.
@@ -241,10 +251,10 @@ async def assembled(config: SourceConfig, *, clock: Clock | None = None, keeps_l
     lock = lifecycle.StateLock(config.agent.state)
     with contextlib.ExitStack() as ends:
         ends.callback(lock.release)
-        journal = Journal(config.agent.state / "journal.sqlite", agent=config.agent.name)
+        pins = Pins(config.agent.state / "pins")
+        journal = Journal(config.agent.state / "journal.sqlite", agent=config.agent.name, has_pin=pins.holds)
         ends.callback(journal.close)
         roots = _roots(config, journal)
-        pins = Pins(config.agent.state / "pins")
         pins.sweep(journal.pinned())
         workers = Workers(config.limits.workers, memory_bytes=config.limits.worker_memory)
         spool = Spool(
@@ -264,20 +274,35 @@ async def assembled(config: SourceConfig, *, clock: Clock | None = None, keeps_l
         ends.callback(album.close)
         tally = Tally(clock)
         wake = asyncio.Event()
-        observer = Observer(roots, journal, intake, clock, found=lambda: _tell(wake, recogniser))
+        observer = Observer(roots, journal, intake, clock, found=lambda: _tell(wake, recogniser, encoder))
         recogniser = Recogniser(
             roots={root.id: root for root in roots},
             journal=journal,
             groups=groups,
             album=album,
             spool=spool,
+            pins=pins,
             workers=workers,
             n_at_once=config.limits.workers,
             clock=clock,
-            found=wake.set,
+            found=lambda: _tell(wake, encoder),
             look_again=observer.look_again,
         )
         ends.callback(recogniser.close)
+        encoder = Encoder(
+            journal=journal,
+            deltas=Deltas(journal),
+            kept=DeltaSpool(config.agent.state / "deltas"),
+            spool=spool,
+            workers=workers,
+            n_at_once=config.limits.workers,
+            clock=clock,
+            tally=tally,
+            idle=lambda: observer.quiet and recogniser.quiet,
+            found=wake.set,
+            look_again=observer.look_again,
+        )
+        encoder.take_up()
         tools = Tools(
             journal=journal,
             spool=spool,
@@ -286,6 +311,7 @@ async def assembled(config: SourceConfig, *, clock: Clock | None = None, keeps_l
             clock=clock,
             look_again=observer.look_again,
             pictures=recogniser,
+            deltas=encoder,
             idle=lambda: observer.quiet and recogniser.quiet,
             coders=config.limits.workers + 1,
             room_bytes=config.limits.spool_bytes,
@@ -293,15 +319,16 @@ async def assembled(config: SourceConfig, *, clock: Clock | None = None, keeps_l
         )
         deliverer = Deliverer(config.destination.address, config.tls.files(), config.destination.server_name, tools, clock)
         try:
-            yield Source(config, clock, roots, journal, observer, recogniser, deliverer, tally, started_s)
+            yield Source(config, clock, roots, journal, observer, recogniser, encoder, deliverer, tally, started_s)
         finally:
             await workers.close()
 
 
-def _tell(deliveries: asyncio.Event, recogniser: Recogniser) -> None:
+def _tell(deliveries: asyncio.Event, *makers: Recogniser | Encoder) -> None:
     """The journal has something new, or the observer fell quiet."""
     deliveries.set()
-    recogniser.wake()
+    for maker in makers:
+        maker.wake()
 
 
 def _roots(config: SourceConfig, journal: Journal) -> list[Root]:

@@ -6,26 +6,22 @@ A batch takes what waits, up to the destination's limits, and never waits for mo
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 import grpc.aio
 
 from common.errors import TransientError
-from common.ids import Digest
-from common.model import Limits, Offer, Plan, Receipt, Role, Sketch
+from common.model import Limits, Offer, Plan, Receipt, Role
 from common.pb import replication_pb2 as pb
 from common.wire.replication import offers_to_pb, plans_from_pb, receipts_from_pb, versions_to_pb
 from source_agent.deliveries import Delivery
-from source_agent.spool import content_of
 from source_agent.tally import Tally
 
 MAX_BATCH_BYTES = 512 * 1024
 _SKETCH_BYTES = 2560
 
 Answer = TypeVar("Answer")
-Sketches = Callable[[Sequence[Digest]], Awaitable[Mapping[Digest, Sketch]]]
-"""What pictures are recognised by, of those whose features are known."""
 Jobs = list[Coroutine[Any, Any, None]]
 
 
@@ -36,14 +32,13 @@ def exchange_offers(
     *,
     limits: Limits,
     tally: Tally,
-    sketches: Sketches,
+    offer: Callable[[Sequence[Delivery]], Awaitable[list[Offer]]],
 ) -> Jobs:
     """The two jobs of an Offer stream: what waits goes out, every plan that comes is handed to `answer`."""
 
     async def to_pb(batch: list[Delivery]) -> pb.OfferBatch:
-        """Offers, those of representatives with what they are recognised by."""
-        sketched = await sketches([content_of(d) for d in batch if d.version.role is Role.REPRESENTATIVE])
-        return offers_to_pb(Offer(content_of(d), d.version.size, sketched.get(content_of(d))) for d in batch)
+        """What is said of their contents."""
+        return offers_to_pb(await offer(batch))
 
     return [_write(call, waiting, to_pb, limits, _counter(tally, "offers")), _read(call, plans_from_pb, answer)]
 

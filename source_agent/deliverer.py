@@ -20,7 +20,8 @@ from common.retry import Backoff
 from common.tls import TlsFiles, stamp
 from source_agent.link import ask_name, connected
 from source_agent.scheduler import STREAMS
-from source_agent.sender import Sender, Tools
+from source_agent.sender import Sender
+from source_agent.tools import Tools
 
 RENEWAL_CHECK_S = 30.0
 RENEWED = "certificates were renewed"

@@ -16,8 +16,9 @@ from common.paths import RelPath, relpath
 from common.similarity.places import Place
 from source_agent.deliveries import RootId, RootKey
 from source_agent.groups import place_from
-from source_agent.journal import Journal, stands
+from source_agent.journal import Journal
 from source_agent.roots import Root
+from source_agent.rows import stands
 from source_agent.selection import GroupId
 from source_agent.states import State
 

@@ -18,10 +18,10 @@ from common.similarity import registration
 from common.similarity.places import Bond, Picture, Place, Rank
 from common.similarity.registration import Relation
 from source_agent.journal import Journal
+from source_agent.rows import is_durable
 from source_agent.selection import ChosenGroup, GroupId, KnownGroup
 from source_agent.states import State
 
-_STATE_OF = {Role.NONE: State.QUEUED, Role.REPRESENTATIVE: State.QUEUED, Role.MEMBER: State.DEFERRED}
 _NEVER_WENT = (
     "SELECT digest FROM picture p WHERE of_group = (SELECT of_group FROM picture WHERE digest = ?) AND digest <> ?"
     " AND role = 'representative' AND NOT EXISTS (SELECT 1 FROM durable_content d WHERE d.digest = p.digest) AND NOT EXISTS"
@@ -46,6 +46,11 @@ class Placing:
     """Of fresh pictures whose policy lets the user choose: for how long."""
     n_words: int | None = None
     """How often the user had spoken when the round began; None where that does not matter."""
+
+    def deferred(self) -> list[Digest]:
+        """The fresh pictures that will wait, if nothing comes in between: members, and all that may be held back by a review."""
+        stand = {group.representative for group in self.groups}
+        return sorted(self.fresh - (stand - self.review_ns.keys()))
 
 
 class Groups:
@@ -173,21 +178,6 @@ class Groups:
                 self._end_review(db, number)
         return len(over)
 
-    def promote(self, *, most: int) -> int:
-        """Queues members, the oldest first, that no review holds back (G1); how many. For when no representative waits."""
-        query = (
-            "SELECT v.digest FROM version v LEFT JOIN picture p ON p.digest = v.digest"
-            " LEFT JOIN picture_group g ON g.id = p.of_group"
-            " WHERE v.state = ? AND coalesce(g.review_until_ns, 0) = 0 ORDER BY v.seq LIMIT ?"
-        )
-        with self._journal.writing() as db:
-            due = [Digest(row[0]) for row in db.execute(query, (State.DEFERRED, most))]
-            for digest in dict.fromkeys(due):
-                self._journal.assign(db, digest, Role.MEMBER, State.QUEUED, among=(State.DEFERRED,))
-        if due:
-            crash_point("G1")
-        return len(due)
-
     def cover(self, digest: Digest, matches: Sequence[Match]) -> bool:
         """Makes a representative a member, for the destination holds richer pictures like it: it goes when members go.
 
@@ -195,7 +185,7 @@ class Groups:
         """
         chosen = "SELECT 1 FROM picture_group WHERE representative = ? AND is_pinned"
         with self._journal.writing() as db:
-            if _is_durable(db, digest) or db.execute(chosen, (digest,)).fetchone() is not None:
+            if is_durable(db, digest) or db.execute(chosen, (digest,)).fetchone() is not None:
                 return False
             db.executemany(
                 "INSERT OR REPLACE INTO found_match (digest, match, size, sd, inliers) VALUES (?, ?, ?, ?, ?)",
@@ -246,10 +236,13 @@ class Groups:
     # deliveries
 
     def _state_of(self, db: Connection, digest: Digest, role: Role) -> State:
-        if _is_durable(db, digest):
+        if is_durable(db, digest):
             return State.QUEUED  # only the version needs recording
         query = "SELECT 1 FROM picture_group WHERE review_until_ns > 0 AND id = (SELECT of_group FROM picture WHERE digest = ?)"
-        return State.DEFERRED if db.execute(query, (digest,)).fetchone() is not None else _STATE_OF[role]
+        if db.execute(query, (digest,)).fetchone() is not None:
+            return State.DEFERRED
+        # must: what waits stays readable. A member that could not be pinned goes whole, as soon as members go.
+        return State.DEFERRED if role is Role.MEMBER and self._journal.has_pin(digest) else State.QUEUED
 
     def _enthrone(self, db: Connection, representative: Digest) -> None:
         """Whoever stands for a group goes whole and at once, whatever it was before.
@@ -292,11 +285,6 @@ def _placed_in(db: Connection, digest: Digest) -> GroupId:
     if number is None:
         raise KeyError(digest)
     return number
-
-
-def _is_durable(db: Connection, digest: Digest) -> bool:
-    """Whether the destination is known to hold a content."""
-    return db.execute("SELECT 1 FROM durable_content WHERE digest = ?", (digest,)).fetchone() is not None
 
 
 def _group(db: Connection, number: GroupId) -> KnownGroup:

@@ -7,7 +7,7 @@ path dirty or a delivery QUEUED, never a version without its delivery. Thread-sa
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,17 +18,21 @@ from common.ids import Digest, VersionId
 from common.model import Attributes, Kind, Role, Version
 from common.paths import RelPath
 from common.wire.versions import attributes_from_bytes, attributes_to_bytes
+from source_agent import delta_rows
 from source_agent.deliveries import Delivery, Observation, RootId, RootKey
+from source_agent.delta_rows import DeltaStep
+from source_agent.rows import below, has_entry, is_given_up, standing, stands
 from source_agent.schema import UPGRADES
-from source_agent.states import UNDELIVERED, State, step
+from source_agent.states import UNDELIVERED, DeltaState, State, step
 
 
 class Journal:
     """SQLite behind a lock. Paths and states go in and come out as the model's values."""
 
-    def __init__(self, path: Path, *, agent: str) -> None:
-        """Opens or makes the journal. Errors: SchemaTooNew, DatabaseError."""
+    def __init__(self, path: Path, *, agent: str, has_pin: Callable[[Digest], bool] = lambda _: False) -> None:
+        """Opens or makes the journal; `has_pin` tells which contents are pinned. Errors: SchemaTooNew, DatabaseError."""
         self._agent = agent
+        self.has_pin = has_pin
         self._lock = threading.Lock()
         self._db: Connection = open_database(path, UPGRADES)
         self._roots: dict[RootId, RootKey] = {}
@@ -81,7 +85,7 @@ class Journal:
     def below(self, root: RootId, directory: RelPath) -> list[RelPath]:
         """Every journalled path below a directory, at any depth."""
         with self._lock:
-            return _below(self._db, root, directory)
+            return below(self._db, root, directory)
 
     # dirty paths
 
@@ -130,13 +134,13 @@ class Journal:
         return made
 
     def _record_one(self, db: Connection, seen: Observation) -> Iterator[Delivery]:
-        old = _standing(db, seen)
+        old = standing(db, seen)
         was_directory = old["kind"] == Kind.DIRECTORY if old is not None else seen.kind is Kind.ABSENT
         if was_directory and seen.kind is not Kind.DIRECTORY:
             # Removed, moved away or replaced by a link, perhaps unseen: no later comparison would come past what it held.
-            for path in _below(db, seen.root, seen.path):
+            for path in below(db, seen.root, seen.path):
                 gone = Observation(seen.root, path, Kind.ABSENT, Attributes(), seen.observed_ns, signature=b"")
-                yield from self._settle(db, gone, _standing(db, gone))
+                yield from self._settle(db, gone, standing(db, gone))
         yield from self._settle(db, seen, old)
 
     def _settle(self, db: Connection, seen: Observation, old: Row | None) -> Iterator[Delivery]:
@@ -155,9 +159,9 @@ class Journal:
                 refresh = "UPDATE entry SET signature = ? WHERE root = ? AND directory = ? AND name = ?"
                 db.execute(refresh, (seen.signature, *where))
                 return
-            if _is_given_up(State(old["state"]), pinned=bool(old["pinned"])):
+            if is_given_up(State(old["state"]), pinned=bool(old["pinned"])):
                 self._advance_one(db, old["seq"], State.SUPERSEDED, "")
-        elif directory and not _has_entry(db, seen.root, directory):
+        elif directory and not has_entry(db, seen.root, directory):
             # Its directory is new too, or went away while the file was read: a look at the directory tells.
             db.execute("INSERT OR IGNORE INTO dirty (root, path) VALUES (?, ?)", (seen.root, directory))
         seq = db.execute(
@@ -175,37 +179,56 @@ class Journal:
                 "INSERT OR REPLACE INTO entry (root, directory, name, signature, seq) VALUES (?, ?, ?, ?, ?)",
                 (*where, seen.signature, seq),
             )
-        yield self._delivery(db.execute("SELECT * FROM version WHERE seq = ?", (seq,)).fetchone())
+        yield self.delivery(db.execute("SELECT * FROM version WHERE seq = ?", (seq,)).fetchone())
 
-    def queued(self, *, after: int, limit: int) -> list[Delivery]:
-        """The next QUEUED deliveries in the order in which they became ready, behind one that was ready earlier."""
-        query = "SELECT * FROM version WHERE state = ? AND ready > ? ORDER BY ready LIMIT ?"
+    def queued(self, *, after: int, limit: int, members: bool = False) -> list[Delivery]:
+        """The next QUEUED deliveries in the order in which they became ready, behind one that was ready earlier.
+
+        Those of members whose bytes must be sent, or all others.
+        """
+        query = (
+            "SELECT * FROM version v WHERE state = ? AND ready > ? AND (role = ? AND NOT EXISTS"
+            " (SELECT 1 FROM durable_content d WHERE d.digest = v.digest)) = ? ORDER BY ready LIMIT ?"
+        )
         with self._lock:
-            return [self._delivery(row) for row in self._db.execute(query, (State.QUEUED, after, limit)).fetchall()]
+            rows = self._db.execute(query, (State.QUEUED, after, Role.MEMBER, members, limit)).fetchall()
+            return [self.delivery(row) for row in rows]
 
     def identified(self, *, limit: int) -> list[Delivery]:
         """Deliveries of pictures whose group is not known yet, in the order in which they were seen."""
-        return self._in_state(State.IDENTIFIED, limit=limit)
-
-    def deferred(self, *, limit: int) -> list[Delivery]:
-        """Deliveries that wait until nothing more urgent does, in the order in which they were seen."""
-        return self._in_state(State.DEFERRED, limit=limit)
-
-    def _in_state(self, state: State, *, limit: int) -> list[Delivery]:
         query = "SELECT * FROM version WHERE state = ? ORDER BY seq LIMIT ?"
         with self._lock:
-            return [self._delivery(row) for row in self._db.execute(query, (state, limit)).fetchall()]
+            return [self.delivery(row) for row in self._db.execute(query, (State.IDENTIFIED, limit)).fetchall()]
 
-    def advance(self, steps: Sequence[tuple[int, State, str]], *, durable: Iterable[Digest] = ()) -> None:
-        """Moves deliveries (seq, new state, reason) and notes contents that B now holds, in one transaction (S4).
+    def advance(
+        self,
+        steps: Sequence[tuple[int, State, str]],
+        *,
+        durable: Collection[Digest] = (),
+        deltas: Sequence[DeltaStep] = (),
+    ) -> None:
+        """Moves deliveries (seq, new state, reason) and deltas, and notes contents that B now holds, in one transaction (S4).
 
+        Where a delta fell back, its deliveries are QUEUED; where it was dropped and they still wait, another one begins. Members
+        that still wait with a content that B holds are QUEUED: only their versions need recording.
         Errors: IllegalTransition; nothing of the batch is written then.
         """
         with self._lock, transaction(self._db) as db:
+            db.executemany("INSERT OR IGNORE INTO durable_content (digest) VALUES (?)", [(d,) for d in durable])
+            for delta in deltas:
+                delta_rows.advance(db, delta)
+                if delta.state is DeltaState.FELL_BACK:
+                    self._queue_deferred(db, delta.target)
+                delta_rows.keep_up(db, delta.target)
             for seq, state, reason in steps:
                 self._advance_one(db, seq, state, reason)
-            db.executemany("INSERT OR IGNORE INTO durable_content (digest) VALUES (?)", [(d,) for d in durable])
+            for digest in durable:
+                self._queue_deferred(db, digest)
         crash_point("S4")
+
+    def _queue_deferred(self, db: Connection, digest: Digest) -> None:
+        for (seq,) in db.execute("SELECT seq FROM version WHERE digest = ? AND state = ?", (digest, State.DEFERRED)).fetchall():
+            self._advance_one(db, seq, State.QUEUED, "")
 
     def give_up(self, delivery: Delivery, reason: str) -> None:
         """The bytes of a version are not to be had any more: it is SUPERSEDED and its path needs a look, both or neither.
@@ -221,19 +244,22 @@ class Journal:
     def assign(self, db: Connection, digest: Digest, role: Role, state: State, *, among: Sequence[State]) -> None:
         """Gives every delivery of a picture that is in one of some states its role and a new state.
 
-        To be called within `writing`. Errors: IllegalTransition.
+        What is DEFERRED reads its bytes from the pin, where there is one. To be called within `writing`.
+        Errors: IllegalTransition.
         """
         query = f"SELECT seq FROM version WHERE digest = ? AND state IN ({', '.join('?' * len(among))})"  # noqa: S608 - marks only
         for (seq,) in db.execute(query, (digest, *among)).fetchall():
             db.execute("UPDATE version SET role = ? WHERE seq = ?", (role, seq))
             self._advance_one(db, seq, state, "")
+            if state is State.DEFERRED and self.has_pin(digest):
+                db.execute("UPDATE version SET pinned = 1 WHERE seq = ?", (seq,))
 
     def _next_ready(self) -> int:
         self._ready += 1
         return self._ready
 
     def _advance_one(self, db: Connection, seq: int, state: State, reason: str) -> None:
-        row = db.execute("SELECT state FROM version WHERE seq = ?", (seq,)).fetchone()
+        row = db.execute("SELECT state, digest FROM version WHERE seq = ?", (seq,)).fetchone()
         if row is None:
             return  # renumbered meanwhile: the version goes on under its new number
         before = State(row[0])
@@ -242,6 +268,8 @@ class Journal:
         db.execute("UPDATE version SET state = ?, reason = ? WHERE seq = ?", (step(before, state), reason, seq))
         if state is State.QUEUED is not before:
             db.execute("UPDATE version SET ready = ? WHERE seq = ?", (self._next_ready(), seq))
+        if State.DEFERRED in {before, state}:
+            delta_rows.keep_up(db, Digest(row[1]), reason=state)
 
     def durable_among(self, digests: Sequence[Digest]) -> set[Digest]:
         """Those of the contents that the destination is known to hold."""
@@ -273,13 +301,13 @@ class Journal:
         )
         with self._lock:
             rows = self._db.execute(query, (Role.REPRESENTATIVE, State.IDENTIFIED)).fetchall()
-        return [self._delivery(row) for row in rows]
+        return [self.delivery(row) for row in rows]
 
     def standing(self, digest: Digest) -> Delivery | None:
         """The newest version that stands somewhere with this content."""
         with self._lock:
             rows = self._db.execute("SELECT * FROM version WHERE digest = ? ORDER BY seq DESC", (digest,))
-            return next((self._delivery(row) for row in rows if stands(self._db, row)), None)
+            return next((self.delivery(row) for row in rows if stands(self._db, row)), None)
 
     # numbering
 
@@ -323,7 +351,7 @@ class Journal:
         """Refused versions with the destination's reason."""
         with self._lock:
             rows = self._db.execute("SELECT * FROM version WHERE state = ? ORDER BY seq", (State.QUARANTINED,)).fetchall()
-        return [(self._delivery(row).version, row["reason"]) for row in rows]
+        return [(self.delivery(row).version, row["reason"]) for row in rows]
 
     def needs_pin(self, digest: Digest) -> bool:
         """Whether an undelivered version still reads its bytes from the pin."""
@@ -348,7 +376,8 @@ class Journal:
         with self._lock, transaction(self._db) as db:
             db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (key, value))
 
-    def _delivery(self, row: Row) -> Delivery:
+    def delivery(self, row: Row) -> Delivery:
+        """The delivery in a row of versions."""
         root = self._roots[row["root"]]
         version = Version(
             id=VersionId(self._agent, row["seq"]),
@@ -363,34 +392,3 @@ class Journal:
             role=Role(row["role"]),
         )
         return Delivery(version, root.id, bool(row["pinned"]), row["ready"])
-
-
-def stands(db: Connection, version: Row) -> bool:
-    """Whether a version is what stands at its path."""
-    where = (version["root"], paths.parent(version["path"]), paths.name(version["path"]), version["seq"])
-    query = "SELECT 1 FROM entry WHERE root = ? AND directory = ? AND name = ? AND seq = ?"
-    return db.execute(query, where).fetchone() is not None
-
-
-def _standing(db: Connection, seen: Observation) -> Row | None:
-    """The version that stands at the path of an observation, as far as journalled."""
-    where = (seen.root, paths.parent(seen.path), paths.name(seen.path))
-    query = "SELECT v.* FROM entry e JOIN version v USING (seq) WHERE e.root = ? AND e.directory = ? AND e.name = ?"
-    row: Row | None = db.execute(query, where).fetchone()
-    return row
-
-
-def _has_entry(db: Connection, root: RootId, path: RelPath) -> bool:
-    where = (root, paths.parent(path), paths.name(path))
-    return db.execute("SELECT 1 FROM entry WHERE root = ? AND directory = ? AND name = ?", where).fetchone() is not None
-
-
-def _below(db: Connection, root: RootId, directory: RelPath) -> list[RelPath]:
-    query = "SELECT directory, name FROM entry WHERE root = ? AND (directory = ? OR (directory >= ? AND directory < ?))"
-    rows = db.execute(query, (root, directory, directory + b"/", directory + b"0")).fetchall()
-    return [paths.join(RelPath(row[0]), row[1]) for row in rows]
-
-
-def _is_given_up(state: State, *, pinned: bool) -> bool:
-    """Whether a change of its path is the end of a version in this state."""
-    return state is State.QUARANTINED or (state in UNDELIVERED and not pinned)

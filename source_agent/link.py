@@ -52,6 +52,8 @@ class Connection:
     last_seq: int
     limits: Limits
     codings: frozenset[str]
+    methods: frozenset[str]
+    """Of deltas that it decodes."""
 
 
 @contextlib.asynccontextmanager
@@ -84,7 +86,9 @@ async def connected(address: str, files: TlsFiles, *, server_name: str, n_upload
             limits = limits_from_pb(reply.limits)
         except ValueError as error:
             raise PeerError(f"{address}: {error}") from error
-        yield Connection(stub, tuple(uploads), address, reply.agent, reply.last_seq, limits, frozenset(reply.codings))
+        yield Connection(
+            stub, tuple(uploads), address, reply.agent, reply.last_seq, limits, frozenset(reply.codings), frozenset(reply.methods)
+        )
 
 
 async def ask_name(address: str, files: TlsFiles) -> str:

@@ -8,6 +8,7 @@ A crash before the journal knows of a pin (S2) leaves a file that `sweep` remove
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import threading
@@ -15,11 +16,18 @@ from collections.abc import Collection
 from enum import StrEnum
 from pathlib import Path
 
+from blake3 import blake3
+
 from common.durable import crash_point, make_directory, publish, remove, sync_file
+from common.errors import ContentError
 from common.ids import Digest
 
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _FICLONE = 0x40049409
 _COPY_BYTES = 1 << 30
+_READ_BYTES = 1 << 20
+KEEP_FREE_BYTES = 256 << 20
+"""Of the disk: what would need them is not pinned later than at intake."""
 
 
 class PinMode(StrEnum):
@@ -58,25 +66,47 @@ class Pins:
             return False
         if self.holds(digest):
             return True
+        return self._keep(source_fd, digest, copies=mode is PinMode.COPY)
+
+    def _keep(self, source_fd: int, digest: Digest, *, copies: bool, proves: bool = False) -> bool:
         # A name of its own for each thread: two paths with one content may be pinned at the same moment.
         temporary = self._directory / f"{digest.hex()}.{threading.get_ident()}.tmp"
         fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
             if not _clone(source_fd, fd):
-                self._no_reflink.add(device)
-                if mode is PinMode.REFLINK:
+                self._no_reflink.add(os.fstat(source_fd).st_dev)
+                if not copies:
                     remove(temporary)
                     return False
                 _copy(source_fd, fd)
+            if proves:
+                _prove(fd, digest)
             sync_file(fd)
             publish(temporary, self.path(digest))
-        except OSError:
+        except (OSError, ContentError):
             remove(temporary)
             raise
         finally:
             os.close(fd)
         crash_point("S2")
         return True
+
+    def pin_later(self, source_fd: int, digest: Digest) -> bool:
+        """Pins what was taken in without, whatever its policy's mode, and proves it: a live file may have changed since (S2).
+
+        False where there is no room for it. Errors: ContentError `changed`; OSError.
+        """
+        if self.holds(digest):
+            return True
+        room = os.statvfs(self._directory)
+        if room.f_bavail * room.f_frsize < os.fstat(source_fd).st_size + KEEP_FREE_BYTES:
+            return False
+        try:
+            return self._keep(source_fd, digest, copies=True, proves=True)
+        except OSError as error:
+            if error.errno in _FULL:
+                return False
+            raise
 
     def unpin(self, digest: Digest) -> None:
         """Lets a content go (S5); one that is not pinned is no error."""
@@ -104,3 +134,13 @@ def _copy(source_fd: int, target_fd: int) -> None:
     offset = 0
     while n := os.sendfile(target_fd, source_fd, offset, _COPY_BYTES):  # copy_file_range refuses to leave a file system
         offset += n
+
+
+def _prove(fd: int, digest: Digest) -> None:
+    """Errors: ContentError `changed`."""
+    hasher, at = blake3(), 0
+    while piece := os.pread(fd, _READ_BYTES, at):
+        hasher.update(piece)
+        at += len(piece)
+    if hasher.digest() != digest:
+        raise ContentError("changed", "the file is not what it was when it was taken in")

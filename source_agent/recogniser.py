@@ -24,16 +24,17 @@ from common.clock import Clock
 from common.errors import ContentError
 from common.ids import Digest
 from common.logs import get
-from common.metrics import COVERED, FALLBACKS, PLACED
-from common.model import Match, Sketch
+from common.metrics import COVERED, DELTA_FALLBACKS, FALLBACKS, PLACED
+from common.model import Match, Role, Sketch
 from common.paths import show
 from common.similarity import registration
 from common.similarity.registration import Relation
 from common.workers import Workers, each
 from source_agent.album import Album
 from source_agent.deliveries import Delivery
-from source_agent.groups import Groups
+from source_agent.groups import Groups, Placing
 from source_agent.journal import Journal
+from source_agent.pins import Pins
 from source_agent.roots import Root
 from source_agent.round import Round
 from source_agent.spool import Changed, Spool, content_of
@@ -60,6 +61,7 @@ class Recogniser:
     groups: Groups
     album: Album
     spool: Spool
+    pins: Pins
     workers: Workers
     n_at_once: int
     clock: Clock
@@ -122,18 +124,20 @@ class Recogniser:
         """
         ours = await asyncio.to_thread(self.groups.roles, [match.digest for match in matches])
         foreign = [match for match in matches if match.digest not in ours]
-        if not foreign or not await asyncio.to_thread(self.groups.cover, digest, foreign):
+        if not foreign or not await self._cover(digest, foreign):
             return False
         others = await self._in_thread(lambda: self.album.like(foreign))
         n_covered = 1
         for other in others.keys() - {digest}:
-            n_covered += await asyncio.to_thread(self.groups.cover, other, others[other])
+            n_covered += await self._cover(other, others[other])
         COVERED.inc(n_covered)
         return True
 
-    async def promote(self, *, most: int) -> int:
-        """Queues members, for no representative waits; how many."""
-        return await asyncio.to_thread(self.groups.promote, most=most)
+    async def _cover(self, digest: Digest, matches: Sequence[Match]) -> bool:
+        stands = await asyncio.to_thread(self.journal.standing, digest)
+        if stands is not None:
+            await self._pin([stands])
+        return self.pins.holds(digest) and await asyncio.to_thread(self.groups.cover, digest, matches)
 
     async def take_up(self, *, progress: Callable[[int, int], None] = lambda _done, _all: None) -> int:
         """Makes known again what was placed before, and looks again at what was seen of it and got lost.
@@ -166,6 +170,9 @@ class Recogniser:
         deliveries = self._elders | {content_of(delivery): delivery for delivery in reversed(waiting)}
         roles = await asyncio.to_thread(self.groups.roles, deliveries)
         if roles:
+            members = [digest for digest, role in roles.items() if role is Role.MEMBER]
+            durable = await asyncio.to_thread(self.journal.durable_among, members)
+            await self._pin([deliveries[digest] for digest in members if digest not in durable])
             await asyncio.to_thread(self.groups.follow, roles)
         fresh = {digest: delivery for digest, delivery in deliveries.items() if digest not in roles}
         await each(fresh.values(), self._glance, n_at_once=self.n_at_once)
@@ -200,17 +207,47 @@ class Recogniser:
         await self._through(this.place_rest())
         await self._look_closer(this, deliveries)
         await self._through(this.finish())
-        return await self._in_thread(lambda: self._journal(this, deliveries))
+        placing = await self._in_thread(lambda: self._placing(this, deliveries))
+        await self._pin([deliveries[digest] for digest in placing.deferred() if digest not in self._elders])
+        return await self._in_thread(lambda: self._journal(placing))
 
-    def _journal(self, this: Round, deliveries: Mapping[Digest, Delivery]) -> bool:
-        self.album.sync()
+    def _placing(self, this: Round, deliveries: Mapping[Digest, Delivery]) -> Placing:
         root_of = {digest: self.roots.get(deliveries[digest].root) for digest in this.order}
         review_s = {digest: root.review_s for digest, root in root_of.items() if root is not None}
         review_ns = {digest: int(seconds * 1e9) for digest, seconds in review_s.items() if seconds and self._has_reviews}
-        kept = self.groups.keep(this.placing(now_ns=self.clock.now_ns(), review_ns=review_ns))
+        return this.placing(now_ns=self.clock.now_ns(), review_ns=review_ns)
+
+    def _journal(self, placing: Placing) -> bool:
+        self.album.sync()
+        kept = self.groups.keep(placing)
         if kept:
             self.album.eyes.forget_hints()
         return kept
+
+    async def _pin(self, deliveries: Iterable[Delivery]) -> None:
+        """Keeps the bytes of what is to wait, before the journal says that it waits; where that fails, it will not wait."""
+
+        def pin(delivery: Delivery) -> None:
+            """Pins one."""
+            fd = self.spool.open(delivery)
+            try:
+                if not self.pins.pin_later(fd, content_of(delivery)):
+                    DELTA_FALLBACKS.labels("no_room").inc()
+            except ContentError as error:
+                raise Changed(show(delivery.version.path)) from error
+            finally:
+                os.close(fd)
+
+        async def pin_or_lose(delivery: Delivery) -> None:
+            """Pins one, or finds that it is not there any more."""
+            try:
+                await asyncio.to_thread(pin, delivery)
+            except Changed:
+                await self._lost(delivery)
+            except OSError:
+                DELTA_FALLBACKS.labels("no_pin").inc()
+
+        await each(deliveries, pin_or_lose, n_at_once=self.n_at_once)
 
     # workers
 

@@ -100,4 +100,21 @@ UPGRADES = (
     -- contents that look like pictures and cannot be looked at, with the reason: they go as plain bytes
     CREATE TABLE unseen (digest BLOB PRIMARY KEY, reason TEXT NOT NULL) WITHOUT ROWID
     """,
+    """
+    -- what members wait for: a delta over a content that the destination holds whole, made here and kept until it is stored there
+    CREATE TABLE delta (
+        id      INTEGER PRIMARY KEY AUTOINCREMENT,
+        target  BLOB NOT NULL,
+        state   TEXT NOT NULL,
+        reason  TEXT NOT NULL DEFAULT '',
+        base    BLOB,                        -- since it is encoded; so all that follows
+        method  TEXT NOT NULL DEFAULT '',
+        n_bytes INTEGER NOT NULL DEFAULT 0,
+        digest  BLOB                         -- of the delta's own bytes
+    );
+    CREATE UNIQUE INDEX delta_live ON delta (target) WHERE state IN ('waiting', 'due', 'encoded');
+    CREATE INDEX delta_by_target ON delta (target, state);
+    INSERT INTO delta (target, state) SELECT DISTINCT digest, 'waiting' FROM version v WHERE state = 'deferred'
+        AND NOT EXISTS (SELECT 1 FROM durable_content d WHERE d.digest = v.digest)
+    """,
 )

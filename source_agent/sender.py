@@ -1,8 +1,9 @@
 """Delivers what the journal has QUEUED over one connection: offers, plans, uploads, records, receipts, all in flight at once.
 
-    1. Feed: take the next deliveries from the journal. No content, or one that B is known to hold: record. Else: offer.
-    2. Plan: `have` means record; `send whole` means code it and upload it. Of several versions with one content, the first
-       carries it and the others follow with a record.
+    1. Feed: take the next deliveries from the journal. No content, or one that B is known to hold: record. Else: offer. Members
+       come last, as the deltas that were made of them, or whole.
+    2. Plan: `have` means record; `send whole` means code it and upload it; `send delta`, upload what is ready. Of several
+       versions with one content, the first carries it and the others follow with a record.
     3. Receipt: the only ground on which a delivery is journalled REPLICATED (S4); then its pin may go (S5).
 
 Everything here is forgotten when the connection ends: the journal still says QUEUED, and doing a step twice is harmless.
@@ -12,27 +13,39 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
 
 import grpc.aio
 
-from common.clock import Clock
 from common.errors import ContentError, SmarterError, TransientError
 from common.ids import Digest
 from common.metrics import FALLBACKS
-from common.model import Covered, Have, Match, Plan, Receipt, Refusal, RefusalCode, Role, SendWhole, Sketch, Stored
+from common.model import (
+    DELTA,
+    Covered,
+    Have,
+    Match,
+    Offer,
+    Plan,
+    Receipt,
+    Refusal,
+    RefusalCode,
+    Role,
+    SendDelta,
+    SendWhole,
+    Stored,
+)
 from common.wire.status import error_of
 from source_agent.batches import exchange_offers, exchange_records
 from source_agent.deliveries import Delivery
-from source_agent.journal import Journal
+from source_agent.delta_rows import DeltaStep
 from source_agent.link import Connection
-from source_agent.pins import Pins
+from source_agent.members import Members
 from source_agent.scheduler import STREAMS, Lane, in_order, lane_of, weight
-from source_agent.spool import RAW, Parcel, Spool, content_of
-from source_agent.states import State
-from source_agent.tally import Tally
+from source_agent.spool import RAW, Parcel, content_of
+from source_agent.states import DeltaState, State
+from source_agent.tools import Outcome, Tools
 from source_agent.uploads import Consignment, UploadStream
 
 FEED = 512
@@ -41,49 +54,6 @@ LANE_DEPTH = {Lane.PROMPT: 8, Lane.BULK: 1}
 """Coded contents that wait for each lane's streams."""
 HOLD_S = 15.0
 MOST_RESTARTS = 3
-
-
-@dataclass(slots=True)
-class Outcome:
-    """How a delivery ended, on its way into the journal."""
-
-    delivery: Delivery
-    state: State
-    reason: str = ""
-    uploaded: bool = False
-
-
-class Pictures(Protocol):
-    """What the sender asks of whoever compares pictures."""
-
-    async def sketches(self, digests: Sequence[Digest]) -> Mapping[Digest, Sketch]:
-        """What pictures are recognised by, of those whose features are known."""
-
-    async def cover(self, digest: Digest, matches: Sequence[Match]) -> bool:
-        """Whether what the destination holds makes a representative a member, which is journalled then."""
-
-    async def promote(self, *, most: int) -> int:
-        """Queues members, for no representative waits; how many."""
-
-
-@dataclass(slots=True)
-class Tools:
-    """What every connection's sender works with."""
-
-    journal: Journal
-    spool: Spool
-    pins: Pins
-    tally: Tally
-    clock: Clock
-    look_again: Callable[[], None]
-    """Called when a path was marked dirty, because its file is not what its version says."""
-    pictures: Pictures
-    idle: Callable[[], bool]
-    """Whether nothing is on its way to becoming ready: then members of groups may go."""
-    coders: int
-    room_bytes: int
-    wake: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when the journal may have something new to deliver."""
 
 
 class Sender:
@@ -101,6 +71,7 @@ class Sender:
         """Contents to be offered without a sketch, so that they are taken whatever is like them."""
         self._asked: set[Digest] = set()
         """Contents that were offered and have no plan yet: any other plan answers nothing."""
+        self._members = Members(tools, connection.methods)
         self._records: asyncio.Queue[Delivery] = asyncio.Queue()
         self._recording: dict[int, Delivery] = {}
         """Versions that were recorded and have no receipt yet, likewise."""
@@ -124,9 +95,7 @@ class Sender:
                 self._group = group
                 jobs = [self._flush(), self._code(Lane.BULK), *(self._code(Lane.PROMPT) for _ in range(self._tools.coders))]
                 limits, tally = self._connection.limits, self._tools.tally
-                jobs += exchange_offers(
-                    offering, self._offers, self._planned, limits=limits, tally=tally, sketches=self._sketches
-                )
+                jobs += exchange_offers(offering, self._offers, self._planned, limits=limits, tally=tally, offer=self._offers_of)
                 jobs += exchange_records(recording, self._records, self._recorded, limits=limits, tally=tally)
                 for lane, upload_stub in zip(STREAMS, self._connection.uploads, strict=True):
                     stream = UploadStream(upload_stub.Upload(), spool=self._tools.spool, limits=limits, tally=tally)
@@ -160,17 +129,21 @@ class Sender:
             tools.wake.clear()
             done = finished()
             batch = await asyncio.to_thread(tools.journal.queued, after=cursor, limit=FEED)
-            if not batch:
-                if await self._promote():
+            if batch:
+                cursor = batch[-1].ready
+            else:
+                batch = await self._due_members()
+            fresh = [delivery for delivery in batch if delivery.version.id.seq not in self._in_flight]
+            if not fresh:
+                if batch:
                     continue
                 if done and not self._in_flight:
                     return
                 await tools.wake.wait()
                 continue
-            cursor = batch[-1].ready
-            digests = [d.version.digest for d in batch if d.version.digest is not None]
+            digests = [d.version.digest for d in fresh if d.version.digest is not None]
             held = await asyncio.to_thread(tools.journal.durable_among, digests)
-            for delivery in in_order(batch):
+            for delivery in in_order(fresh):
                 self._in_flight[delivery.version.id.seq] = delivery
                 self._weight += weight(delivery)
                 self._route(delivery, is_held=delivery.version.digest is None or delivery.version.digest in held)
@@ -178,15 +151,19 @@ class Sender:
                 self._room.clear()
                 await self._room.wait()
 
-    async def _promote(self) -> bool:
-        """Queues members of groups where nothing that is more urgent waits or travels; whether there were any [S §III-A]."""
+    async def _due_members(self) -> list[Delivery]:
+        """Members that may go, for nothing that is more urgent waits or travels: as deltas, or whole [S §III-A]."""
         is_urgent = any(delivery.version.role is not Role.MEMBER for delivery in self._in_flight.values())
         if is_urgent or len(self._in_flight) > FEED or not self._tools.idle():
-            return False
-        return await self._tools.pictures.promote(most=FEED) > 0
+            return []
+        return await self._members.due(self._in_flight.keys(), most=FEED)
 
-    async def _sketches(self, digests: Sequence[Digest]) -> Mapping[Digest, Sketch]:
-        return await self._tools.pictures.sketches([digest for digest in digests if digest not in self._bare])
+    async def _offers_of(self, batch: Sequence[Delivery]) -> list[Offer]:
+        """Representatives with what they are recognised by, members with their deltas."""
+        wanted = [content_of(d) for d in batch if d.version.role is Role.REPRESENTATIVE]
+        sketches = await self._tools.pictures.sketches([digest for digest in wanted if digest not in self._bare])
+        contents = [(content_of(d), d.version.size) for d in batch]
+        return [Offer(digest, size, sketches.get(digest), self._members.offer(digest)) for digest, size in contents]
 
     def _route(self, delivery: Delivery, *, is_held: bool) -> None:
         if is_held:
@@ -217,21 +194,39 @@ class Sender:
                 self._tools.tally.went_forward()
                 self._follow(plan.digest)
             case SendWhole(staged):
+                self._members.go_whole(plan.digest)
                 self._prepare(Consignment(carried[0], staged))
-            case Covered(matches) if carried[0].version.role is Role.REPRESENTATIVE and plan.digest not in self._bare:
-                self._tools.tally.went_forward()
-                if await self._tools.pictures.cover(plan.digest, matches):
-                    for delivery in self._carrying.pop(plan.digest):
-                        self._leave(delivery)
-                else:
-                    self._bare.add(plan.digest)
-                    self._offer(carried[0])
-            case Covered():
-                raise TransientError(f"the destination covers what is no representative: {plan.digest.hex()}")
+            case SendDelta(staged):
+                delta = self._members.delta(plan.digest)
+                if delta is None:
+                    raise TransientError(f"the destination wants a delta that was not offered: {plan.digest.hex()}")
+                self._prepare(Consignment(carried[0], staged, delta=delta))
+            case Covered(matches):
+                await self._covered(plan.digest, matches)
             case Refusal() as refusal:
-                delivery = carried.popleft()
-                self._hand_over(plan.digest)
-                await self._refused(delivery, refusal)
+                await self._not_wanted(plan.digest, refusal)
+
+    async def _covered(self, digest: Digest, matches: Sequence[Match]) -> None:
+        carried = self._carrying[digest]
+        if carried[0].version.role is not Role.REPRESENTATIVE or digest in self._bare:
+            raise TransientError(f"the destination covers what is no representative: {digest.hex()}")
+        self._tools.tally.went_forward()
+        if await self._tools.pictures.cover(digest, matches):
+            for delivery in self._carrying.pop(digest):
+                self._leave(delivery)
+        else:
+            self._bare.add(digest)
+            self._offer(carried[0])
+
+    async def _not_wanted(self, digest: Digest, refusal: Refusal) -> None:
+        """What a refusal leads to, of an offer or an upload: a delta's concerns no version, and all that carry it wait again."""
+        if await self._members.refused(digest, refusal):
+            for delivery in self._carrying.pop(digest):
+                self._leave(delivery)
+            return
+        delivery = self._carrying[digest].popleft()
+        self._hand_over(digest)
+        await self._refused(delivery, refusal)
 
     def _prepare(self, consignment: Consignment) -> None:
         self._to_code[lane_of(consignment.delivery)].put_nowait(consignment)
@@ -241,8 +236,11 @@ class Sender:
             consignment = await self._to_code[lane].get()
             delivery = consignment.delivery
             try:
-                parcel = await self._tools.spool.prepare(delivery, raw=consignment.raw)
-                if parcel.coding not in self._connection.codings:
+                if consignment.delta is not None:
+                    parcel = self._tools.deltas.parcel(consignment.delta)
+                else:
+                    parcel = await self._tools.spool.prepare(delivery, raw=consignment.raw)
+                if parcel.coding not in {*self._connection.codings, DELTA}:
                     parcel = await self._tools.spool.prepare(delivery, raw=True)
             except ContentError:
                 await self._lost(delivery)
@@ -255,8 +253,11 @@ class Sender:
             consignment, parcel = await lane.get()
             try:
                 await stream.send(consignment, parcel)
-            except ContentError:
-                await self._lost(consignment.delivery)
+            except ContentError as error:
+                if consignment.delta is None:
+                    await self._lost(consignment.delivery)
+                else:
+                    await self._not_wanted(consignment.delta.target, Refusal(RefusalCode.ABORTED, str(error)))
 
     # 3. receipts
 
@@ -266,19 +267,20 @@ class Sender:
             match receipt.outcome:
                 case Stored():
                     self._carrying[digest].popleft()
-                    self._end(Outcome(delivery, State.REPLICATED, uploaded=True))
+                    self._end(Outcome(delivery, State.REPLICATED, uploaded=True, as_delta=consignment.delta is not None))
                     self._follow(digest)
+                case Refusal(RefusalCode.RESTART) if consignment.restarts < MOST_RESTARTS:
+                    again = consignment.restarts + 1
+                    self._prepare(Consignment(delivery, raw=consignment.raw, restarts=again, delta=consignment.delta))
+                case Refusal() as refusal if consignment.delta is not None:
+                    await self._not_wanted(digest, refusal)
                 case Refusal(RefusalCode.PROOF_FAILED) if parcel.coding != RAW:
                     FALLBACKS.labels(parcel.coding, "proof_failed").inc()
                     self._prepare(Consignment(delivery, raw=True))
-                case Refusal(RefusalCode.RESTART) if consignment.restarts < MOST_RESTARTS:
-                    self._prepare(Consignment(delivery, raw=consignment.raw, restarts=consignment.restarts + 1))
                 case Refusal(RefusalCode.ABORTED):
                     await self._lost(delivery)
                 case Refusal() as refusal:  # also a failed proof of raw bytes: they were proved here while they were sent
-                    self._carrying[digest].popleft()
-                    self._hand_over(digest)
-                    await self._refused(delivery, refusal)
+                    await self._not_wanted(digest, refusal)
 
     async def _recorded(self, receipt: Receipt) -> None:
         delivery = self._recording.pop(receipt.seq, None)
@@ -365,12 +367,17 @@ class Sender:
             digest = outcome.delivery.version.digest
             if digest is not None and digest not in self._carrying:
                 self._tools.spool.discard(digest)
+            if digest is not None and outcome.as_delta:
+                self._members.stored(digest)
             self._leave(outcome.delivery)
+        self._tools.deltas.wake()
 
     def _journal(self, batch: Sequence[Outcome]) -> None:
         journal, delivered = self._tools.journal, [o.delivery for o in batch if o.state is State.REPLICATED]
         steps = [(o.delivery.version.id.seq, o.state, o.reason) for o in batch]
-        journal.advance(steps, durable={d.version.digest for d in delivered if d.version.digest is not None})
+        deltas = [DeltaStep(content_of(o.delivery), DeltaState.STORED) for o in batch if o.as_delta]
+        durable = {d.version.digest for d in delivered if d.version.digest is not None}
+        journal.advance(steps, durable=durable, deltas=deltas)
         for digest in {content_of(o.delivery) for o in batch if o.delivery.pinned}:
             if not journal.needs_pin(digest):
                 self._tools.pins.unpin(digest)

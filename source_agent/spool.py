@@ -52,6 +52,9 @@ class Parcel:
     coded_digest: Digest
     path: Path | None
     """The coded file; None where the bytes are read from the pin or the file itself."""
+    base: Digest | None = None
+    """Of a delta."""
+    method: str = ""
 
 
 class Spool:
@@ -63,6 +66,12 @@ class Spool:
         self._directory, self._roots, self._pins, self._workers = directory, roots, pins, workers
         self._keep_bytes = keep_bytes
         self._parcels: dict[Digest, Parcel] = {}
+        self._n_coding = 0
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a content is being coded, so that the link may wait for it."""
+        return self._n_coding > 0
 
     def sweep(self) -> None:
         """Removes what an earlier process coded and did not send."""
@@ -107,11 +116,13 @@ class Spool:
         if (ready := self._parcels.get(digest)) is not None:
             return ready
         fd = self.open(delivery)
+        self._n_coding += 1
         try:
             parcel = await self._code(fd, delivery, codings=(RAW,) if raw else self._codings(fd, delivery.version.size))
         except OSError as error:
             raise Changed(paths.show(delivery.version.path)) from error
         finally:
+            self._n_coding -= 1
             os.close(fd)
         if parcel.path is not None:
             self._parcels[digest] = parcel

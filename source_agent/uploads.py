@@ -17,10 +17,11 @@ import grpc.aio
 
 from common.errors import TransientError
 from common.metrics import RESUMED_BYTES
-from common.model import Abort, Begin, Data, End, Frame, Limits, Receipt, Staged
+from common.model import DELTA, Abort, Begin, Data, End, Frame, Limits, Receipt, Staged
 from common.pb import replication_pb2 as pb
 from common.wire.replication import frame_to_pb, receipt_from_pb
 from source_agent.deliveries import Delivery
+from source_agent.deltas import Ready
 from source_agent.spool import Parcel, Reading, Spool
 from source_agent.tally import Tally
 
@@ -36,6 +37,8 @@ class Consignment:
     raw: bool = False
     """Send it uncoded: the destination could not prove the coded form."""
     restarts: int = 0
+    delta: Ready | None = None
+    """Send this in place of the content."""
 
 
 class UploadStream:
@@ -54,14 +57,17 @@ class UploadStream:
             if consignment.staged is not None and await asyncio.to_thread(_resumes, reading, consignment.staged, parcel):
                 RESUMED_BYTES.inc(reading.offset)
             self._awaiting[delivery.version.id.seq] = (consignment, parcel)
-            await self._write(Begin(delivery.version, parcel.coding, parcel.coded_bytes, reading.offset))
+            begin = Begin(
+                delivery.version, parcel.coding, parcel.coded_bytes, reading.offset, base=parcel.base, method=parcel.method
+            )
+            await self._write(begin, parcel)
             offset = reading.offset
             while piece := await asyncio.to_thread(reading.piece):
                 for start in range(0, len(piece), self._limits.frame_bytes):
                     part = piece[start : start + self._limits.frame_bytes]
-                    await self._write(Data(offset, part))
+                    await self._write(Data(offset, part), parcel)
                     offset += len(part)
-            await self._write(End(parcel.coded_digest) if reading.is_whole() else Abort())
+            await self._write(End(parcel.coded_digest) if reading.is_whole() else Abort(), parcel)
         finally:
             reading.close()
 
@@ -76,10 +82,11 @@ class UploadStream:
             yield consignment, parcel, receipt
         raise TransientError("the destination ended the upload stream")
 
-    async def _write(self, frame: Frame) -> None:
+    async def _write(self, frame: Frame, parcel: Parcel) -> None:
         message = frame_to_pb(frame)
         await self._call.write(message)
-        self._tally.sent("whole" if isinstance(frame, Data) else "other", message.ByteSize())
+        kind = "deltas" if parcel.coding == DELTA else "whole"
+        self._tally.sent(kind if isinstance(frame, Data) else "other", message.ByteSize())
 
 
 def _resumes(reading: Reading, staged: Staged, parcel: Parcel) -> bool:

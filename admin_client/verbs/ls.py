@@ -61,6 +61,8 @@ def time_option(text: str | None) -> int:
 
 
 def _as_json(entry: Entry) -> dict[str, Any]:
+    from common.model import DELTA, DeltaOver, Whole  # noqa: PLC0415 - likewise
+
     version, attributes = entry.version, entry.version.attributes
     found: dict[str, Any] = {
         "source": version.id.agent,
@@ -80,11 +82,11 @@ def _as_json(entry: Entry) -> dict[str, Any]:
     }
     if version.digest is not None:
         found |= {"size": version.size, "digest": version.digest.hex()}
-        if entry.recipe is not None:
-            found |= {
-                "coding": getattr(entry.recipe, "coding", None),
-                "stored_bytes": getattr(entry.recipe, "stored_bytes", None),
-            }
+        match entry.recipe:
+            case Whole(coding, stored_bytes):
+                found |= {"coding": coding, "stored_bytes": stored_bytes}
+            case DeltaOver(base, method, stored_bytes):
+                found |= {"coding": DELTA, "method": method, "base": base.hex(), "stored_bytes": stored_bytes}
     if attributes.target:
         found["target"] = show(attributes.target)
     if not _is_utf8(version.path):

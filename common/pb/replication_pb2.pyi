@@ -104,6 +104,8 @@ class _RefusalCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RefusalCo
     """offsets or staged bytes do not fit: begin at zero"""
     ABORTED: _RefusalCode.ValueType  # 8
     """answers Abort"""
+    BAD_BASE: _RefusalCode.ValueType  # 9
+    """no delta over this base: it is not held, not whole, damaged, or the method is not known"""
 
 class RefusalCode(_RefusalCode, metaclass=_RefusalCodeEnumTypeWrapper): ...
 
@@ -123,6 +125,8 @@ RESTART: RefusalCode.ValueType  # 7
 """offsets or staged bytes do not fit: begin at zero"""
 ABORTED: RefusalCode.ValueType  # 8
 """answers Abort"""
+BAD_BASE: RefusalCode.ValueType  # 9
+"""no delta over this base: it is not held, not whole, damaged, or the method is not known"""
 Global___RefusalCode: _TypeAlias = RefusalCode  # noqa: Y015
 
 @_typing.final
@@ -161,6 +165,7 @@ class HelloReply(_message.Message):
     LAST_SEQ_FIELD_NUMBER: _builtins.int
     CODINGS_FIELD_NUMBER: _builtins.int
     LIMITS_FIELD_NUMBER: _builtins.int
+    METHODS_FIELD_NUMBER: _builtins.int
     protocol: _builtins.int
     software: _builtins.str
     agent: _builtins.str
@@ -173,6 +178,10 @@ class HelloReply(_message.Message):
 
     @_builtins.property
     def limits(self) -> Global___Limits: ...
+    @_builtins.property
+    def methods(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """methods of deltas that the destination can decode"""
+
     def __init__(
         self,
         *,
@@ -182,10 +191,11 @@ class HelloReply(_message.Message):
         last_seq: _builtins.int = ...,
         codings: _abc.Iterable[_builtins.str] | None = ...,
         limits: Global___Limits | None = ...,
+        methods: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "codings", b"codings", "last_seq", b"last_seq", "limits", b"limits", "protocol", b"protocol", "software", b"software"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "codings", b"codings", "last_seq", b"last_seq", "limits", b"limits", "methods", b"methods", "protocol", b"protocol", "software", b"software"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -226,6 +236,7 @@ class Offer(_message.Message):
     DIGEST_FIELD_NUMBER: _builtins.int
     SIZE_FIELD_NUMBER: _builtins.int
     SKETCH_FIELD_NUMBER: _builtins.int
+    DELTA_FIELD_NUMBER: _builtins.int
     digest: _builtins.bytes
     """BLAKE3-256 of the content"""
     size: _builtins.int
@@ -233,20 +244,54 @@ class Offer(_message.Message):
     def sketch(self) -> Global___Sketch:
         """of a picture that stands for its group; absent: not a picture, or "send it anyway" """
 
+    @_builtins.property
+    def delta(self) -> Global___DeltaOffer:
+        """"I can send a delta instead"; never beside a sketch"""
+
     def __init__(
         self,
         *,
         digest: _builtins.bytes = ...,
         size: _builtins.int = ...,
         sketch: Global___Sketch | None = ...,
+        delta: Global___DeltaOffer | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["sketch", b"sketch"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["delta", b"delta", "sketch", b"sketch"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "size", b"size", "sketch", b"sketch"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delta", b"delta", "digest", b"digest", "size", b"size", "sketch", b"sketch"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Offer: _TypeAlias = Offer  # noqa: Y015
+
+@_typing.final
+class DeltaOffer(_message.Message):
+    """A delta that rebuilds the offered content from one that the destination holds whole."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BASE_FIELD_NUMBER: _builtins.int
+    METHOD_FIELD_NUMBER: _builtins.int
+    BYTES_FIELD_NUMBER: _builtins.int
+    base: _builtins.bytes
+    """BLAKE3-256"""
+    method: _builtins.str
+    bytes: _builtins.int
+    """of the delta"""
+    def __init__(
+        self,
+        *,
+        base: _builtins.bytes = ...,
+        method: _builtins.str = ...,
+        bytes: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "bytes", b"bytes", "method", b"method"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeltaOffer: _TypeAlias = DeltaOffer  # noqa: Y015
 
 @_typing.final
 class Sketch(_message.Message):
@@ -310,6 +355,7 @@ class Plan(_message.Message):
     SEND_WHOLE_FIELD_NUMBER: _builtins.int
     REFUSED_FIELD_NUMBER: _builtins.int
     COVERED_FIELD_NUMBER: _builtins.int
+    SEND_DELTA_FIELD_NUMBER: _builtins.int
     digest: _builtins.bytes
     @_builtins.property
     def have(self) -> Global___Have: ...
@@ -319,6 +365,10 @@ class Plan(_message.Message):
     def refused(self) -> Global___Refusal: ...
     @_builtins.property
     def covered(self) -> Global___Covered: ...
+    @_builtins.property
+    def send_delta(self) -> Global___SendDelta:
+        """answers an offer with a delta, no other"""
+
     def __init__(
         self,
         *,
@@ -327,12 +377,13 @@ class Plan(_message.Message):
         send_whole: Global___SendWhole | None = ...,
         refused: Global___Refusal | None = ...,
         covered: Global___Covered | None = ...,
+        send_delta: Global___SendDelta | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "covered", b"covered", "have", b"have", "refused", b"refused", "send_whole", b"send_whole"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "covered", b"covered", "have", b"have", "refused", b"refused", "send_delta", b"send_delta", "send_whole", b"send_whole"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "covered", b"covered", "digest", b"digest", "have", b"have", "refused", b"refused", "send_whole", b"send_whole"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "covered", b"covered", "digest", b"digest", "have", b"have", "refused", b"refused", "send_delta", b"send_delta", "send_whole", b"send_whole"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_answer: _TypeAlias = _typing.Literal["have", "send_whole", "refused", "covered"]  # noqa: Y015
+    _WhichOneofReturnType_answer: _TypeAlias = _typing.Literal["have", "send_whole", "refused", "covered", "send_delta"]  # noqa: Y015
     _WhichOneofArgType_answer: _TypeAlias = _typing.Literal["answer", b"answer"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_answer) -> _WhichOneofReturnType_answer | None: ...
 
@@ -374,6 +425,28 @@ class SendWhole(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SendWhole: _TypeAlias = SendWhole  # noqa: Y015
+
+@_typing.final
+class SendDelta(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STAGED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def staged(self) -> Global___Staged:
+        """as in SendWhole, of an earlier attempt at a delta"""
+
+    def __init__(
+        self,
+        *,
+        staged: Global___Staged | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["staged", b"staged"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["staged", b"staged"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SendDelta: _TypeAlias = SendDelta  # noqa: Y015
 
 @_typing.final
 class Staged(_message.Message):
@@ -649,10 +722,16 @@ class Begin(_message.Message):
     CODING_FIELD_NUMBER: _builtins.int
     CODED_BYTES_FIELD_NUMBER: _builtins.int
     OFFSET_FIELD_NUMBER: _builtins.int
+    BASE_FIELD_NUMBER: _builtins.int
+    METHOD_FIELD_NUMBER: _builtins.int
     coding: _builtins.str
     coded_bytes: _builtins.int
     offset: _builtins.int
     """the first Data starts here; > 0 only after a Staged hint that the sender checked"""
+    base: _builtins.bytes
+    """where the coding is `delta`: the digest of the content that it is over; else empty"""
+    method: _builtins.str
+    """likewise"""
     @_builtins.property
     def version(self) -> Global___Version: ...
     def __init__(
@@ -662,10 +741,12 @@ class Begin(_message.Message):
         coding: _builtins.str = ...,
         coded_bytes: _builtins.int = ...,
         offset: _builtins.int = ...,
+        base: _builtins.bytes = ...,
+        method: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["version", b"version"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["coded_bytes", b"coded_bytes", "coding", b"coding", "offset", b"offset", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "coded_bytes", b"coded_bytes", "coding", b"coding", "method", b"method", "offset", b"offset", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -84,12 +84,15 @@ class Entry(_message.Message):
     RECEIVED_NS_FIELD_NUMBER: _builtins.int
     CODING_FIELD_NUMBER: _builtins.int
     STORED_BYTES_FIELD_NUMBER: _builtins.int
+    BASE_FIELD_NUMBER: _builtins.int
     source: _builtins.str
     received_ns: _builtins.int
     """destination clock"""
     coding: _builtins.str
-    """how the content is stored"""
+    """how the content is stored; of a delta its method"""
     stored_bytes: _builtins.int
+    base: _builtins.bytes
+    """where it is stored as a delta: the content that it is over"""
     @_builtins.property
     def version(self) -> _replication_pb2.Version: ...
     def __init__(
@@ -100,10 +103,11 @@ class Entry(_message.Message):
         received_ns: _builtins.int = ...,
         coding: _builtins.str = ...,
         stored_bytes: _builtins.int = ...,
+        base: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["version", b"version"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["coding", b"coding", "received_ns", b"received_ns", "source", b"source", "stored_bytes", b"stored_bytes", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "coding", b"coding", "received_ns", b"received_ns", "source", b"source", "stored_bytes", b"stored_bytes", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -11,6 +11,7 @@ from common.model import (
     Begin,
     Covered,
     Data,
+    DeltaOffer,
     End,
     Frame,
     Have,
@@ -22,6 +23,7 @@ from common.model import (
     Receipt,
     Refusal,
     RefusalCode,
+    SendDelta,
     SendWhole,
     Sketch,
     Staged,
@@ -41,6 +43,7 @@ MAX_COUNT = 0xFFFF
 """Of features, of metadata, of points that agree."""
 MAX_MATCHES = 8
 MAX_CODING_CHARS = 32
+"""Of the name of a coding, or of a delta's method."""
 _CODE_TO_PB = {
     RefusalCode.PROOF_FAILED: pb.PROOF_FAILED,
     RefusalCode.NEED_CONTENT: pb.NEED_CONTENT,
@@ -50,6 +53,7 @@ _CODE_TO_PB = {
     RefusalCode.CONFLICT: pb.CONFLICT,
     RefusalCode.RESTART: pb.RESTART,
     RefusalCode.ABORTED: pb.ABORTED,
+    RefusalCode.BAD_BASE: pb.BAD_BASE,
 }
 _CODE_FROM_PB = {number: code for code, number in _CODE_TO_PB.items()}
 _PROVED_TO_PB = {Proved.CONTENT: pb.CONTENT, Proved.ENVELOPE: pb.ENVELOPE}
@@ -58,7 +62,7 @@ _PROVED_FROM_PB = {number: proved for proved, number in _PROVED_TO_PB.items()}
 
 def offers_to_pb(offers: Iterable[Offer]) -> pb.OfferBatch:
     """The message of a batch of offers."""
-    return pb.OfferBatch(offers=[pb.Offer(digest=o.digest, size=o.size, sketch=_sketch_to_pb(o.sketch)) for o in offers])
+    return pb.OfferBatch(offers=map(_offer_to_pb, offers))
 
 
 def offers_from_pb(m: pb.OfferBatch, limits: Limits) -> list[Offer]:
@@ -67,10 +71,22 @@ def offers_from_pb(m: pb.OfferBatch, limits: Limits) -> list[Offer]:
     return [_offer_from_pb(o) for o in m.offers]
 
 
+def _offer_to_pb(o: Offer) -> pb.Offer:
+    delta = None if o.delta is None else pb.DeltaOffer(base=o.delta.base, method=o.delta.method, bytes=o.delta.n_bytes)
+    return pb.Offer(digest=o.digest, size=o.size, sketch=_sketch_to_pb(o.sketch), delta=delta)
+
+
 def _offer_from_pb(m: pb.Offer) -> Offer:
     if m.size > MAX_SEQ:
         raise ValueError("an offer's size is over the limit")
-    return Offer(digest_from(m.digest), m.size, sketch_from_pb(m.sketch) if m.HasField("sketch") else None)
+    sketch = sketch_from_pb(m.sketch) if m.HasField("sketch") else None
+    return Offer(digest_from(m.digest), m.size, sketch, _delta_from_pb(m.delta) if m.HasField("delta") else None)
+
+
+def _delta_from_pb(m: pb.DeltaOffer) -> DeltaOffer:
+    if m.bytes > MAX_SEQ or not 0 < len(m.method) <= MAX_CODING_CHARS:
+        raise ValueError("a delta's size or method is over the limit")
+    return DeltaOffer(digest_from(m.base), m.method, m.bytes)
 
 
 def _sketch_to_pb(sketch: Sketch | None) -> pb.Sketch | None:
@@ -106,6 +122,8 @@ def _plan_to_pb(plan: Plan) -> pb.Plan:
             return pb.Plan(digest=plan.digest, have=pb.Have())
         case SendWhole(staged):
             return pb.Plan(digest=plan.digest, send_whole=pb.SendWhole(staged=_staged_to_pb(staged)))
+        case SendDelta(staged):
+            return pb.Plan(digest=plan.digest, send_delta=pb.SendDelta(staged=_staged_to_pb(staged)))
         case Covered(matches):
             return pb.Plan(digest=plan.digest, covered=pb.Covered(matches=[match_to_pb(one) for one in matches[:MAX_MATCHES]]))
         case Refusal() as refusal:
@@ -138,15 +156,20 @@ def _staged_to_pb(staged: Staged | None) -> pb.Staged | None:
     return pb.Staged(coding=staged.coding, bytes=staged.n_bytes, prefix_digest=staged.prefix_digest)
 
 
+def _staged_from_pb(m: pb.SendWhole | pb.SendDelta) -> Staged | None:
+    if not m.HasField("staged"):
+        return None
+    return Staged(m.staged.coding[:MAX_CODING_CHARS], m.staged.bytes, digest_from(m.staged.prefix_digest))
+
+
 def _answer_from_pb(m: pb.Plan) -> Answer:
     match m.WhichOneof("answer"):
         case "have":
             return Have()
         case "send_whole":
-            if not m.send_whole.HasField("staged"):
-                return SendWhole()
-            s = m.send_whole.staged
-            return SendWhole(Staged(s.coding[:MAX_CODING_CHARS], s.bytes, digest_from(s.prefix_digest)))
+            return SendWhole(_staged_from_pb(m.send_whole))
+        case "send_delta":
+            return SendDelta(_staged_from_pb(m.send_delta))
         case "covered":
             return _covered_from_pb(m.covered)
         case "refused":
@@ -170,8 +193,9 @@ def frame_to_pb(frame: Frame) -> pb.Frame:
     match frame:
         case Data(offset, data):
             return pb.Frame(data=pb.Data(offset=offset, data=data))
-        case Begin(version, coding, coded_bytes, offset):
-            begin = pb.Begin(version=version_to_pb(version), coding=coding, coded_bytes=coded_bytes, offset=offset)
+        case Begin(version, coding, coded_bytes, offset, base, method):
+            v = version_to_pb(version)
+            begin = pb.Begin(version=v, coding=coding, coded_bytes=coded_bytes, offset=offset, base=base or b"", method=method)
             return pb.Frame(begin=begin)
         case End(coded_digest):
             return pb.Frame(end=pb.End(coded_digest=coded_digest))
@@ -188,9 +212,10 @@ def frame_from_pb(m: pb.Frame, limits: Limits, *, agent: str) -> Frame:
             return Data(m.data.offset, m.data.data)
         case "begin":
             b = m.begin
-            if max(b.coded_bytes, b.offset) > MAX_SEQ or len(b.coding) > MAX_CODING_CHARS:
-                raise ValueError("an upload's size, offset or coding is over the limit")
-            return Begin(version_from_pb(b.version, agent=agent), b.coding, b.coded_bytes, b.offset)
+            if max(b.coded_bytes, b.offset) > MAX_SEQ or max(len(b.coding), len(b.method)) > MAX_CODING_CHARS:
+                raise ValueError("an upload's size, offset, coding or method is over the limit")
+            base = digest_from(b.base) if b.base else None
+            return Begin(version_from_pb(b.version, agent=agent), b.coding, b.coded_bytes, b.offset, base, b.method)
         case "end":
             return End(digest_from(m.end.coded_digest))
         case "abort":

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from common.ids import agent_name, label
-from common.model import Entry, Selection, Whole
+from common.ids import agent_name, digest_from, label
+from common.model import DeltaOver, Entry, Recipe, Selection, Whole
 from common.pb import restore_pb2 as pb
 from common.wire.versions import version_from_pb, version_to_pb
 
@@ -41,18 +41,23 @@ def entries_from_pb(m: pb.EntryBatch) -> list[Entry]:
         Entry(
             version=version_from_pb(e.version, agent=agent_name(e.source)),
             received_ns=e.received_ns,
-            recipe=Whole(e.coding, e.stored_bytes) if e.coding else None,
+            recipe=_recipe_from_pb(e),
         )
         for e in m.entries
     ]
 
 
+def _recipe_from_pb(m: pb.Entry) -> Recipe | None:
+    if m.base:
+        return DeltaOver(digest_from(m.base), m.coding, m.stored_bytes)
+    return Whole(m.coding, m.stored_bytes) if m.coding else None
+
+
 def _entry_to_pb(e: Entry) -> pb.Entry:
-    coding, stored = (e.recipe.coding, e.recipe.stored_bytes) if isinstance(e.recipe, Whole) else ("", 0)
-    return pb.Entry(
-        source=e.version.id.agent,
-        version=version_to_pb(e.version),
-        received_ns=e.received_ns,
-        coding=coding,
-        stored_bytes=stored,
-    )
+    entry = pb.Entry(source=e.version.id.agent, version=version_to_pb(e.version), received_ns=e.received_ns)
+    match e.recipe:
+        case Whole(coding, stored_bytes):
+            entry.coding, entry.stored_bytes = coding, stored_bytes
+        case DeltaOver(base, method, stored_bytes):
+            entry.base, entry.coding, entry.stored_bytes = base, method, stored_bytes
+    return entry

@@ -32,7 +32,7 @@ class Arrival:
     sharing: frozenset[str]
     """The sources of its namespace, its own among them: what one of them holds, this version may name."""
     content: Content | None = None
-    """Where the bytes came along: proved, and durable in the object store."""
+    """Where the bytes, or a delta, came along: proved, and durable in the object store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +83,16 @@ class Catalogue(Protocol):
 
         A version that is there already is stored again, which changes nothing; the same sequence with another record is
         CONFLICT. A file without `content` needs one that `sharing` holds, else NEED_CONTENT; with another size, INVALID.
-        A content that is there keeps its recipe, with the new size where the coding is the same. A refusal changes nothing.
+        A delta needs a base that `sharing` holds and that is whole, else BAD_BASE.
+        A content that is there keeps its recipe, with the new size where the object is the same; but a whole takes the place of
+        a delta. A refusal changes nothing.
         """
 
     def held(self, sharing: AbstractSet[str], digests: Sequence[Digest]) -> set[Digest]:
         """Those of `digests` that a version of one of the sources has, at any time."""
+
+    def recipes(self, sharing: AbstractSet[str], digests: Sequence[Digest]) -> dict[Digest, Recipe]:
+        """How those of `digests` are rebuilt that `held` gives. Errors: as `contents`."""
 
     def contents(self, digests: Sequence[Digest]) -> dict[Digest, Content]:
         """What is known of those of `digests` that are there. Errors: IntegrityError for a recipe this program cannot read."""

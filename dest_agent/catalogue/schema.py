@@ -67,4 +67,8 @@ UPGRADES = (
     );
     CREATE INDEX sketches_by_time ON sketches (offered_ns)
     """,
+    """
+    ALTER TABLE contents ADD COLUMN base BLOB REFERENCES contents;
+    CREATE INDEX contents_by_base ON contents (base) WHERE base IS NOT NULL
+    """,
 )

@@ -14,20 +14,19 @@ from pathlib import Path
 from typing import Any
 
 from common.database import Connection, DatabaseError, Row, open_database, transaction
-from common.errors import IntegrityError
 from common.ids import Digest, VersionId
-from common.model import Entry, Kind, Recipe, Refusal, RefusalCode, Role, Selection, Stored, Version, Whole
+from common.model import Entry, Kind, Recipe, Refusal, RefusalCode, Role, Selection, Stored, Version
 from common.paths import RelPath, show
 from common.wire.versions import attributes_from_bytes, attributes_to_bytes
-from dest_agent.catalogue import Arrival, Content, Picture, PictureTotals, SourceCount, Totals, sketching
+from dest_agent.catalogue import Arrival, Content, Picture, PictureTotals, SourceCount, Totals, recipe_rows, sketching
+from dest_agent.catalogue.recipe_rows import content_of, holds, recipe_of
 from dest_agent.catalogue.schema import UPGRADES
 from dest_agent.catalogue.selecting import Match, matching
 
 _PAGE = 512
 _LISTED_PAGE = 128
 """Versions: at worst some 40 MiB, where each has as many extended attributes as it may."""
-_WHOLE = "whole"
-_CONTENT = "SELECT digest, size, recipe, coding, stored_bytes FROM "
+_CONTENT = "SELECT * FROM "
 _CONTENT_OF = _CONTENT + "contents WHERE digest = ?"
 _TOTALS = "SELECT count(*), coalesce(sum(size), 0), coalesce(sum(stored_bytes), 0) FROM "
 _OF_POLICY = (
@@ -63,13 +62,18 @@ class SqliteCatalogue:
     def held(self, sharing: AbstractSet[str], digests: Sequence[Digest]) -> set[Digest]:
         """See Catalogue."""
         with self._reading() as db:
-            return {digest for digest in digests if _holds(db, sharing, digest)}
+            return {digest for digest in digests if holds(db, sharing, digest)}
+
+    def recipes(self, sharing: AbstractSet[str], digests: Sequence[Digest]) -> dict[Digest, Recipe]:
+        """See Catalogue."""
+        found = self.contents(list(self.held(sharing, digests)))
+        return {digest: content.recipe for digest, content in found.items()}
 
     def contents(self, digests: Sequence[Digest]) -> dict[Digest, Content]:
         """See Catalogue."""
         with self._reading() as db:
             rows = [db.execute(_CONTENT_OF, (digest,)).fetchone() for digest in digests]
-        return {content.digest: content for row in rows if row is not None for content in (_content(row),)}
+        return {content.digest: content for row in rows if row is not None for content in (content_of(row),)}
 
     def every_content(self, policy: str) -> Iterator[Content]:
         """See Catalogue."""
@@ -78,7 +82,7 @@ class SqliteCatalogue:
         while True:
             with self._reading() as db:
                 rows = db.execute(_CONTENT + of + " digest > ? ORDER BY digest LIMIT ?", (*values, after, _PAGE)).fetchall()
-            yield from map(_content, rows)
+            yield from map(content_of, rows)
             if len(rows) < _PAGE:
                 return
             after = rows[-1]["digest"]
@@ -172,12 +176,10 @@ class SqliteCatalogue:
         if there is not None:
             same = tuple(there) == _record(version)
             return Stored() if same else Refusal(RefusalCode.CONFLICT, f"sequence {version.id.seq} belongs to another version")
-        if version.digest is not None and content is None:
-            refusal = _unlinkable(db, arrival)
-            if refusal is not None:
-                return refusal
+        if (refusal := recipe_rows.refusal(db, arrival)) is not None:
+            return refusal
         if content is not None:
-            _put_content(db, content)
+            recipe_rows.put(db, content)
         source = self._source_id(db, version.id.agent)
         root = self._root_id(db, source, version.policy, version.root)
         values = (source, version.id.seq, root, *_record(version)[2:], received_ns)
@@ -240,13 +242,13 @@ _PATHS = (
     "SELECT DISTINCT sources.name, policy, roots.root, path FROM versions JOIN roots ON roots.id = versions.root"
     " JOIN sources ON sources.id = versions.source WHERE versions.digest = ? LIMIT ?"
 )
-_HOLDS = "SELECT 1 FROM versions WHERE digest = ? AND source IN (SELECT id FROM sources WHERE name IN ({})) LIMIT 1"
 _ROOTS = (
     "SELECT roots.id, sources.name, policy, root FROM roots JOIN sources ON sources.id = roots.source"
     " WHERE :policy IN ('', policy) AND :source IN ('', sources.name) ORDER BY sources.name, policy, root"
 )
 _VERSIONS = (
-    "SELECT versions.*, contents.recipe, contents.coding, contents.stored_bytes FROM versions LEFT JOIN contents USING (digest)"
+    "SELECT versions.*, contents.recipe, contents.coding, contents.stored_bytes, contents.base"
+    " FROM versions LEFT JOIN contents USING (digest)"
     " WHERE versions.root = ? AND (versions.path, versions.seq) > (?, ?) AND versions.rowid <= ?"
     " ORDER BY versions.path, versions.seq LIMIT ?"
 )
@@ -269,56 +271,6 @@ def _record(v: Version) -> tuple[object, ...]:
     return (v.policy, v.root, v.path, v.kind.value, attributes, v.digest, v.size, v.role.value, v.observed_ns)
 
 
-def _holds(db: Connection, sharing: AbstractSet[str], digest: Digest) -> bool:
-    marks = ", ".join("?" * len(sharing))
-    query = _HOLDS.format(marks)
-    return db.execute(query, (digest, *sharing)).fetchone() is not None
-
-
-def _unlinkable(db: Connection, arrival: Arrival) -> Refusal | None:
-    """Why a version may not name a content that did not come along; None where it may."""
-    digest = arrival.version.digest
-    if digest is None or not _holds(db, arrival.sharing, digest):
-        return Refusal(RefusalCode.NEED_CONTENT, "the content is not here")
-    (size,) = db.execute("SELECT size FROM contents WHERE digest = ?", (digest,)).fetchone()
-    if size != arrival.version.size:
-        return Refusal(RefusalCode.INVALID, f"size: the content has {size} bytes, not {arrival.version.size}")
-    return None
-
-
-def _put_content(db: Connection, content: Content) -> None:
-    match content.recipe:
-        case Whole(coding, stored_bytes):
-            there = db.execute("SELECT coding, stored_bytes FROM contents WHERE digest = ?", (content.digest,)).fetchone()
-            if there is None:
-                db.execute(
-                    "INSERT INTO contents VALUES (?, ?, ?, ?, ?)", (content.digest, content.size, _WHOLE, coding, stored_bytes)
-                )
-                added = (1, content.size, stored_bytes)
-            elif there["coding"] == coding:
-                db.execute("UPDATE contents SET stored_bytes = ? WHERE digest = ?", (stored_bytes, content.digest))
-                added = (0, 0, stored_bytes - there["stored_bytes"])
-            else:
-                return
-        case recipe:
-            raise IntegrityError(
-                f"content {content.digest.hex()}: a recipe of the kind {type(recipe).__name__} cannot be kept yet"
-            )
-    db.execute(
-        "UPDATE totals SET contents = contents + ?, logical_bytes = logical_bytes + ?, stored_bytes = stored_bytes + ?", added
-    )
-
-
-def _content(row: Row) -> Content:
-    return Content(Digest(row["digest"]), row["size"], _recipe(row))
-
-
-def _recipe(row: Row) -> Recipe:
-    if row["recipe"] != _WHOLE:
-        raise IntegrityError(f"content {row['digest'].hex()}: its recipe {row['recipe']!r} is not known to this program")
-    return Whole(row["coding"], row["stored_bytes"])
-
-
 def _entry(root: Row, row: Row) -> Entry:
     version = Version(
         id=VersionId(root["name"], row["seq"]),
@@ -332,7 +284,7 @@ def _entry(root: Row, row: Row) -> Entry:
         size=row["size"],
         role=Role(row["role"]),
     )
-    return Entry(version, row["received_ns"], _recipe(row) if row["digest"] is not None else None)
+    return Entry(version, row["received_ns"], recipe_of(row) if row["digest"] is not None else None)
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from dest_agent.access import Access
 from dest_agent.catalogue import Catalogue
 from dest_agent.committer import Committer
 from dest_agent.offers import Offers
+from dest_agent.planner import DELTA_METHODS
 from dest_agent.receiver import Malformed, Receiver
 from dest_agent.rpc import SOFTWARE, Calls, Context, messages
 from dest_agent.tally import told
@@ -60,6 +61,7 @@ class Replication(pb_grpc.ReplicationServicer):
         limits = wire.limits_to_pb(self._to.limits)
         reply = pb.HelloReply(protocol=protocol, software=SOFTWARE, agent=self._to.agent, last_seq=last_seq, limits=limits)
         reply.codings.extend(CODINGS)
+        reply.methods.extend(DELTA_METHODS)
         return reply
 
     async def Offer(self, request_iterator: AsyncIterator[pb.OfferBatch], context: Context) -> AsyncIterator[pb.PlanBatch]:  # noqa: N802

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from common.ids import VersionId, digest_of
-from common.model import Attributes, Kind, Refusal, RefusalCode, Role, Selection, Sketch, Stored, Version, Whole
+from common.model import Attributes, DeltaOver, Kind, Refusal, RefusalCode, Role, Selection, Sketch, Stored, Version, Whole
 from common.paths import relpath
 from dest_agent.catalogue import Arrival, Catalogue, Content, Picture, PictureTotals, Totals
 
@@ -35,6 +35,12 @@ def version(
 def bringing(v: Version, content: bytes = b"content", *, coding: str = "raw", stored_bytes: int = 7) -> Arrival:
     """An arrival whose bytes came along."""
     return Arrival(v, frozenset({v.id.agent}), Content(digest_of(content), len(content), Whole(coding, stored_bytes)))
+
+
+def bringing_delta(v: Version, base: bytes, content: bytes = b"content", *, stored_bytes: int = 3) -> Arrival:
+    """An arrival whose content came along as a delta."""
+    recipe = DeltaOver(digest_of(base), "zstd-patch", stored_bytes)
+    return Arrival(v, frozenset({v.id.agent}), Content(digest_of(content), len(content), recipe))
 
 
 def naming(v: Version, *sharing: str) -> Arrival:
@@ -130,6 +136,44 @@ class CatalogueContract:
         assert catalogue.contents([digest_of(b"content")])[digest_of(b"content")].recipe == Whole("zstd", 5)
         catalogue.commit([bringing(version(3, b"c"), coding="zstd", stored_bytes=4)], received_ns=NOW_NS)
         assert catalogue.totals("") == Totals(1, 7, 4)
+
+    def test_a_delta_is_kept_with_its_base(self, catalogue: Catalogue) -> None:
+        """Listed, counted and found; another one over the same base replaces it, over another one it does not."""
+        bases = [bringing(version(1, b"a", b"base"), b"base"), bringing(version(2, b"b", b"other"), b"other")]
+        catalogue.commit(bases, received_ns=NOW_NS)
+        assert catalogue.commit([bringing_delta(version(3, b"c"), b"base")], received_ns=NOW_NS) == [Stored()]
+        digest, over = digest_of(b"content"), DeltaOver(digest_of(b"base"), "zstd-patch", 3)
+        assert catalogue.contents([digest])[digest].recipe == over
+        assert catalogue.recipes({"lisbon-1"}, [digest, digest_of(b"base")])[digest] == over
+        assert catalogue.recipes({"porto-1"}, [digest]) == {}
+        assert [e.recipe for e in catalogue.entries(Selection(glob="/c"))] == [over]
+        assert catalogue.totals("") == Totals(3, 16, 17)
+        catalogue.commit([bringing_delta(version(4, b"d"), b"other", stored_bytes=2)], received_ns=NOW_NS)
+        assert catalogue.contents([digest])[digest].recipe == over
+        catalogue.commit([bringing_delta(version(5, b"e"), b"base", stored_bytes=2)], received_ns=NOW_NS)
+        assert catalogue.totals("") == Totals(3, 16, 16)
+
+    def test_a_delta_needs_a_base_that_is_whole_and_of_its_own_namespace(self, catalogue: Catalogue) -> None:
+        """No chain of deltas, and no word of what strangers have."""
+        theirs = version(1, b"a", b"theirs", source="porto-1")
+        catalogue.commit([bringing(version(1, b"a", b"base"), b"base"), bringing(theirs, b"theirs")], received_ns=NOW_NS)
+        catalogue.commit([bringing_delta(version(2, b"b"), b"base")], received_ns=NOW_NS)
+        third = version(3, b"c", b"third")
+        outcomes = [
+            catalogue.commit([bringing_delta(third, base, b"third")], received_ns=NOW_NS)[0]
+            for base in (b"content", b"unknown", b"theirs")
+        ]
+        assert [code_of(o) for o in outcomes] == [RefusalCode.BAD_BASE] * 3
+        assert catalogue.last_seq("lisbon-1") == 2
+
+    def test_a_whole_takes_the_place_of_a_delta_and_not_the_other_way_round(self, catalogue: Catalogue) -> None:
+        """It was proved just now, and depends on nothing."""
+        catalogue.commit([bringing(version(1, b"a", b"base"), b"base")], received_ns=NOW_NS)
+        catalogue.commit([bringing_delta(version(2, b"b"), b"base")], received_ns=NOW_NS)
+        for arrival in (bringing(version(3, b"c")), bringing_delta(version(4, b"d"), b"base")):
+            assert catalogue.commit([arrival], received_ns=NOW_NS) == [Stored()]
+            assert catalogue.contents([digest_of(b"content")])[digest_of(b"content")].recipe == Whole("raw", 7)
+        assert catalogue.totals("") == Totals(2, 11, 14)
 
     def test_directories_come_before_what_they_hold(self, catalogue: Catalogue) -> None:
         """A restore makes folders as it goes, also beside names that sort between."""

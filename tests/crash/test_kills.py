@@ -11,12 +11,17 @@ import pytest
 
 from common.durable import CRASH_POINTS
 from tests.fakes.compare import differences
+from tests.fakes.pictures import jpeg
 from tests.fakes.receipts import broken_recipes, false_receipts, n_replicated
+from tests.fakes.scenes import encoded, scene
 from tests.fakes.sites import POLICY, Sites, sites, until
 from tests.fakes.trees import write_library, write_links
 
-LATER = {"S1": 2, "S2": 7, "S3": 2, "G1": 1, "S4": 2, "S5": 4, "D1": 6, "D2": 6, "D3": 3, "D4": 5, "D5": 5, "R1": 9}
+LATER = {"S1": 2, "S2": 7, "S3": 2, "G1": 1, "E1": 2, "E2": 2, "S4": 2, "S5": 4}
+LATER |= {"D1": 6, "D2": 6, "D3": 3, "D4": 5, "D5": 5, "R1": 9}
 """How often a point is passed before the second kill, in what the first one left to do."""
+AS_DELTA = {"S2": 3, "G1": 1, "E1": 3, "E2": 3, "S4": 2, "S5": 3, "D1": 3, "D2": 4, "D3": 2, "D4": 3, "D5": 4}
+"""Likewise, of a photo and many like it: by then deltas travel."""
 
 
 def both_roots(at: Sites) -> None:
@@ -50,12 +55,68 @@ def test_a_source_killed_at_a_boundary_loses_nothing(point: str) -> None:
         both_roots(at)
         at.dest()
         for n in (1, LATER[point]):
+            (at.library / f"late {n}.jpg").write_bytes(jpeg(900 + n))
             once = at.once_started("tests.fakes.crashing", point, str(n))
             assert once.killed() == f"{point} {n}"
             assert false_receipts(at) == []
         at.once()
         nothing_is_lost(at)
         assert not any((at.journal.parent / "pins").iterdir()), "a pin outlived its delivery"
+
+
+def write_many_alike(at: Sites) -> None:
+    """A photo and nine pictures made of it."""
+    shot = scene(1, (640, 480))
+    (at.library / "original.jpg").write_bytes(encoded(shot, quality=94))
+    for quality in range(60, 87, 3):
+        (at.library / f"again-{quality}.jpg").write_bytes(encoded(shot, quality=quality))
+
+
+def deltas_are_there(at: Sites) -> None:
+    """The checks after the end: everything is there, most of it as deltas, and nothing lies about at the source."""
+    assert false_receipts(at) == []
+    assert broken_recipes(at) == []
+    assert at.verify()["problems"] == []
+    assert differences(at.library, at.restore()) == []
+    assert sum("base" in entry for entry in at.ls()) >= 8
+    state = at.journal.parent
+    assert not any((state / "pins").iterdir()), "a pin outlived its delivery"
+    assert not any((state / "deltas").iterdir()), "a delta outlived its receipt"
+
+
+@pytest.mark.parametrize("point", [point for point in AS_DELTA if not point.startswith("D")])
+def test_a_source_killed_with_deltas_in_hand_loses_nothing(point: str) -> None:
+    """What was made is sent from where it is kept; what was not journalled is made again."""
+    with sites() as at:
+        write_many_alike(at)
+        at.dest()
+        for n in (1, AS_DELTA[point]):
+            (at.library / f"late {n}.jpg").write_bytes(encoded(scene(1, (640, 480)), quality=50 + n))
+            once = at.once_started("tests.fakes.crashing", point, str(n))
+            assert once.killed() == f"{point} {n}"
+            assert false_receipts(at) == []
+        at.once()
+        deltas_are_there(at)
+
+
+@pytest.mark.parametrize("point", [point for point in AS_DELTA if point.startswith("D")])
+def test_a_destination_killed_with_deltas_on_their_way_breaks_no_receipt(point: str) -> None:
+    """The first kill is before its base is there, or just then; the second among the deltas."""
+    with sites() as at:
+        write_many_alike(at)
+        dest = at.dest("tests.fakes.crashing", point, "2")
+        once = at.once_started()
+        assert dest.killed() == f"{point} 2"
+        assert false_receipts(at) == []
+        assert broken_recipes(at) == []
+        dest = at.dest("tests.fakes.crashing", point, str(AS_DELTA[point]))
+        assert dest.killed() == f"{point} {AS_DELTA[point]}"
+        assert false_receipts(at) == []
+        assert broken_recipes(at) == []
+        at.dest()
+        assert once.wait().code == 0
+        deltas_are_there(at)
+        assert not any(path.is_file() for path in (at.objects / "staging").rglob("*")), "staged bytes outlived their content"
 
 
 @pytest.mark.parametrize("point", [point for point in CRASH_POINTS if point.startswith("D")])

@@ -10,7 +10,7 @@ import pytest
 from common.database import DatabaseError, open_database, transaction
 from common.errors import IntegrityError
 from common.ids import digest_of
-from common.model import DeltaOver, Selection
+from common.model import Chunks, Selection
 from dest_agent.catalogue import Arrival, Catalogue, Content
 from dest_agent.catalogue.schema import UPGRADES
 from dest_agent.catalogue.sqlite import SqliteCatalogue
@@ -79,10 +79,10 @@ class TestSqliteCatalogue(CatalogueContract):
 
     def test_a_recipe_that_cannot_be_followed_is_never_committed(self, catalogue: Catalogue) -> None:
         """And the rest of its group is rolled back with it, sources included."""
-        delta = Content(digest_of(b"content"), 7, DeltaOver(digest_of(b"base"), "bytes", 3))
+        chunked = Content(digest_of(b"content"), 7, Chunks((digest_of(b"base"),)))
         v = version(2, b"b")
-        with pytest.raises(IntegrityError, match="DeltaOver"):
-            catalogue.commit([bringing(version(1, b"a")), Arrival(v, frozenset({"lisbon-1"}), delta)], received_ns=NOW_NS)
+        with pytest.raises(IntegrityError, match="Chunks"):
+            catalogue.commit([bringing(version(1, b"a")), Arrival(v, frozenset({"lisbon-1"}), chunked)], received_ns=NOW_NS)
         assert catalogue.sources() == []
         catalogue.commit([bringing(version(1, b"a"))], received_ns=NOW_NS)
         assert paths_of(catalogue) == [b"a"]

@@ -23,6 +23,7 @@ from dest_agent.index.similar import Similar
 from dest_agent.landing import Landing
 from dest_agent.offers import Offers
 from dest_agent.receiver import MAX_LANDING, Receiver
+from dest_agent.recipes import Rebuilder
 from dest_agent.room import Space
 from dest_agent.staging import Staging
 from dest_agent.store import StoreFailed
@@ -60,6 +61,11 @@ class Decoder:
             raise ContentError("crashed", "the worker died")
         return Decoded(digest_of(self._content), len(self._content))
 
+    async def decode_delta(self, delta_fd: int, base_fd: int, target_fd: int | None) -> Decoded:
+        """See Workers.decode_delta."""
+        del base_fd
+        return await self.decode("delta", delta_fd, target_fd, size=0)
+
 
 @dataclass(slots=True)
 class Inside:
@@ -93,7 +99,9 @@ def play(folder: Path, scene: Callable[[Inside], Awaitable[None]], *, decoder: D
         store, catalogue, staging, access = FaultyStore(MemoryStore()), MemoryCatalogue(), Staging(folder), Access(None)
         space = Space(store, content_bytes=1 << 40, min_free_bytes=1000)
         committer = Committer(catalogue, SystemClock())
-        receiver = Receiver(Landing(staging, decoder or Decoder(), space, committer, Claims()), access)
+        decodes = decoder or Decoder()
+        rebuilder = Rebuilder(store, decodes, folder, contents=catalogue.contents)
+        receiver = Receiver(Landing(staging, decodes, catalogue, rebuilder, space, committer, Claims()), access)
         similar = Similar(catalogue, folder / "index", access=access, clock=SystemClock(), k=0)
         offers = Offers(catalogue, staging, space=space, access=access, similar=similar)
         await scene(Inside(store, catalogue, staging, receiver, offers, space))
@@ -250,6 +258,6 @@ def test_what_was_complete_when_the_source_vanished_still_lands(tmp_path: Path) 
 
 def test_a_version_without_a_content_cannot_be_landed() -> None:
     """A bug, said so."""
-    landing = Landing(*([None] * 5))  # type: ignore[arg-type]
+    landing = Landing(*([None] * 7))  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="only a file"):
         asyncio.run(landing.land(version(1, b"d", None), None, sharing=frozenset()))  # type: ignore[arg-type]

@@ -15,7 +15,7 @@ from common.clock import SystemClock
 from common.errors import IntegrityError
 from common.ids import digest_of
 from common.metrics import VERIFIED, snapshot
-from common.model import Chunks, DeltaOver, RefusalCode
+from common.model import Chunks, RefusalCode
 from common.pb import restore_pb2
 from common.workers import Workers
 from dest_agent import recipes
@@ -216,8 +216,7 @@ def test_a_listing_of_many_versions_comes_in_batches(tmp_path: Path, pki: Path) 
     asyncio.run(scene())
 
 
-@pytest.mark.parametrize("recipe", [Chunks((digest_of(b"x"),)), DeltaOver(digest_of(b"x"), "bytes", 1)])
-def test_a_recipe_that_cannot_be_followed_is_named(recipe: Chunks | DeltaOver) -> None:
+def test_a_recipe_that_cannot_be_followed_is_named() -> None:
     """It will be; until then silence would be a lie."""
-    with pytest.raises(IntegrityError, match=type(recipe).__name__):
-        object_of(digest_of(b"y"), recipe)
+    with pytest.raises(IntegrityError, match="Chunks"):
+        object_of(digest_of(b"y"), Chunks((digest_of(b"x"),)))

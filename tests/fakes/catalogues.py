@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import replace
 
 from common.ids import Digest, VersionId
-from common.model import Entry, Kind, Refusal, RefusalCode, Selection, Stored, Version, Whole
+from common.model import DeltaOver, Entry, Kind, Recipe, Refusal, RefusalCode, Selection, Stored, Version, Whole
 from common.paths import show
 from dest_agent.catalogue import Arrival, Content, Picture, PictureTotals, SourceCount, Totals
 from dest_agent.catalogue.selecting import matching
@@ -31,6 +30,10 @@ class MemoryCatalogue:
         """See Catalogue."""
         return {v.digest for v, _ in self._versions.values() if v.id.agent in sharing and v.digest is not None} & set(digests)
 
+    def recipes(self, sharing: AbstractSet[str], digests: Sequence[Digest]) -> dict[Digest, Recipe]:
+        """See Catalogue."""
+        return {digest: self._contents[digest].recipe for digest in self.held(sharing, digests)}
+
     def contents(self, digests: Sequence[Digest]) -> dict[Digest, Content]:
         """See Catalogue."""
         return {digest: self._contents[digest] for digest in digests if digest in self._contents}
@@ -43,7 +46,7 @@ class MemoryCatalogue:
     def totals(self, policy: str) -> Totals:
         """See Catalogue."""
         found = list(self.every_content(policy))
-        stored = sum(c.recipe.stored_bytes for c in found if isinstance(c.recipe, Whole))
+        stored = sum(c.recipe.stored_bytes for c in found if isinstance(c.recipe, Whole | DeltaOver))
         return Totals(len(found), sum(c.size for c in found), stored)
 
     def paths(self, digest: Digest, *, most: int) -> list[str]:
@@ -120,14 +123,22 @@ class MemoryCatalogue:
             if self._contents[version.digest].size != version.size:
                 return Refusal(RefusalCode.INVALID)
         if content is not None:
+            if isinstance(content.recipe, DeltaOver):
+                bases = self.recipes(arrival.sharing, [content.recipe.base])
+                if not isinstance(bases.get(content.recipe.base), Whole):
+                    return Refusal(RefusalCode.BAD_BASE)
             self._put(content)
         self._versions[version.id] = (version, received_ns)
         return Stored()
 
     def _put(self, content: Content) -> None:
-        there = self._contents.setdefault(content.digest, content)
-        if isinstance(there.recipe, Whole) and isinstance(content.recipe, Whole) and there.recipe.coding == content.recipe.coding:
-            self._contents[content.digest] = replace(there, recipe=content.recipe)
+        match self._contents.setdefault(content.digest, content).recipe, content.recipe:
+            case (Whole(a), Whole(b)) if a == b:
+                self._contents[content.digest] = content
+            case DeltaOver(), Whole():
+                self._contents[content.digest] = content
+            case (DeltaOver(a), DeltaOver(b)) if a == b:
+                self._contents[content.digest] = content
 
     def _source(self, name: str) -> SourceCount:
         own = [(v, received_ns) for v, received_ns in self._versions.values() if v.id.agent == name]

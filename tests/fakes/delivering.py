@@ -15,12 +15,14 @@ from common.model import Match, Sketch
 from common.tls import TlsFiles
 from common.workers import Workers
 from source_agent.deliverer import Deliverer
+from source_agent.deltas import Ready
 from source_agent.link import connected
 from source_agent.scheduler import STREAMS
-from source_agent.sender import Pictures, Sender, Tools
-from source_agent.spool import Spool
+from source_agent.sender import Sender
+from source_agent.spool import Parcel, Spool
 from source_agent.states import State
 from source_agent.tally import Tally
+from source_agent.tools import DeltaMaker, Pictures, Tools
 from tests.fakes.pki import DEST, SOURCE, make_pki, tls_files
 from tests.fakes.scripted import Script, serve
 from tests.fakes.watched import WatchedTree, watched
@@ -88,10 +90,30 @@ class PicturesNobodySaw:
         del digest, matches
         return False
 
-    async def promote(self, *, most: int) -> int:
-        """Nothing is deferred."""
-        del most
-        return 0
+
+class DeltasNobodyMade:
+    """Members that wait for nothing."""
+
+    async def ready(self, *, limit: int) -> Sequence[Ready]:
+        """None."""
+        del limit
+        return []
+
+    def parcel(self, ready: Ready) -> Parcel:
+        """There is none to ask for."""
+        raise NotImplementedError
+
+    def stored(self, target: Digest) -> None:
+        """Nothing is kept."""
+
+    async def bad_base(self, ready: Ready, reason: str) -> None:
+        """Nothing is offered."""
+
+    async def fall_back(self, target: Digest, reason: str) -> None:
+        """Nothing is offered."""
+
+    def wake(self) -> None:
+        """Nobody sleeps."""
 
 
 def delivering(
@@ -101,6 +123,7 @@ def delivering(
     script: Script | None = None,
     clock: Callable[[WatchedTree], Clock] = lambda tree: SystemClock(),  # noqa: ARG005 - the default needs no tree
     pictures: Pictures | None = None,
+    deltas: DeltaMaker | None = None,
 ) -> None:
     """Does a deed with a tree and a destination, in an event loop of its own."""
 
@@ -123,6 +146,7 @@ def delivering(
                     clock=clock(tree),
                     look_again=lambda: looked_again.append(None),
                     pictures=pictures or PicturesNobodySaw(),
+                    deltas=deltas or DeltasNobodyMade(),
                     idle=lambda: True,
                     coders=2,
                     room_bytes=64 << 20,

@@ -6,6 +6,7 @@ the answer is right whether the agents run, have stopped or were killed a moment
 
 from __future__ import annotations
 
+import io
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -15,8 +16,10 @@ from typing import Any
 
 from blake3 import blake3
 
+from common import delta
 from common.coding import CODINGS
-from common.errors import ContentError
+from common.errors import ContentError, IntegrityError
+from common.model import DELTA
 from tests.fakes.sites import SOURCE, Sites
 
 _CLAIMED = (
@@ -31,16 +34,8 @@ _HELD = (
 Row = tuple[Any, ...]
 
 
-class _Hashing:
-    """Where a decoder writes when only the digest matters."""
-
-    def __init__(self) -> None:
-        self.hashed, self.n_bytes = blake3(), 0
-
-    def write(self, content: bytes, /) -> None:
-        """Takes the next bytes."""
-        self.hashed.update(content)
-        self.n_bytes += len(content)
+Recipes = dict[bytes, tuple[str, int, bytes | None]]
+"""By digest: the coding or method, the size, and the base of a delta."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +77,7 @@ def false_receipts(at: Sites, *, source: str = SOURCE) -> list[Lie]:
             lies.append(Lie(seq, f"{path!r}: the catalogue has another version under this number"))
         elif digest is not None:
             if digest not in proofs:
-                proofs[digest] = _unproved(at.objects, digest, recipes.get(digest))
+                proofs[digest] = _unproved(at.objects, digest, recipes)
             if proofs[digest]:
                 lies.append(Lie(seq, f"{path!r}: {proofs[digest]}"))
     return lies
@@ -93,8 +88,8 @@ def broken_recipes(at: Sites) -> list[str]:
     if not at.catalogue.exists():
         return []
     with _reading(at.catalogue) as db:
-        rows = db.execute("SELECT digest, coding, size FROM contents").fetchall()
-    return [why for digest, coding, size in rows if (why := _unproved(at.objects, digest, (coding, size)))]
+        recipes = _recipes(db)
+    return [why for digest in recipes if (why := _unproved(at.objects, digest, recipes))]
 
 
 def _claims(journal: Path) -> tuple[list[Row], set[bytes]]:
@@ -109,32 +104,48 @@ def _claims(journal: Path) -> tuple[list[Row], set[bytes]]:
     return claimed, durable
 
 
-def _catalogued(catalogue: Path, source: str) -> tuple[dict[int, Row], dict[bytes, tuple[str, int]]]:
+def _catalogued(catalogue: Path, source: str) -> tuple[dict[int, Row], Recipes]:
     with _reading(catalogue) as db:
         db.execute("BEGIN")
         held = {row[0]: row for row in db.execute(_HELD, (source,))}
-        recipes = {row[0]: (row[1], row[2]) for row in db.execute("SELECT digest, coding, size FROM contents")}
+        recipes = _recipes(db)
     return held, recipes
 
 
-def _unproved(objects: Path, digest: bytes, recipe: tuple[str, int] | None) -> str:
-    """Why a content cannot be rebuilt from its object; empty where it can."""
-    if recipe is None:
+def _recipes(db: sqlite3.Connection) -> Recipes:
+    return {row[0]: row[1:] for row in db.execute("SELECT digest, coding, size, base FROM contents")}
+
+
+def _unproved(objects: Path, digest: bytes, recipes: Recipes) -> str:
+    """Why a content cannot be rebuilt from its objects; empty where it can."""
+    if digest not in recipes:
         return "its content has no recipe"
-    coding, size = recipe
-    name = digest.hex()
-    target = _Hashing()
-    path = next((objects / "objects" / name[:2]).glob(f"**/{name}.{coding}"), None)
-    if path is None:
-        return f"its object {name[:12]}.{coding} is not there"
+    coding, size, base = recipes[digest]
     try:
+        content = _decoded(objects, digest, coding if base is None else DELTA + base.hex(), size=size, base=base, recipes=recipes)
+    except (OSError, ContentError, IntegrityError) as error:
+        return f"its object {digest.hex()[:12]}.{coding} cannot be decoded: {error}"
+    if content is None:
+        return f"its object {digest.hex()[:12]}.{coding} is not there"
+    if blake3(content).digest() != digest or len(content) != size:
+        return f"its object {digest.hex()[:12]}.{coding} decodes to something else"
+    return ""
+
+
+def _decoded(objects: Path, digest: bytes, coding: str, *, size: int, base: bytes | None, recipes: Recipes) -> bytes | None:
+    """A content as its object gives it; None where that, or its base's, is not there."""
+    path = next((objects / "objects" / digest.hex()[:2]).glob(f"**/{digest.hex()}.{coding}"), None)
+    if path is None:
+        return None
+    if base is None:
+        target = io.BytesIO()
         with path.open("rb") as file:
             CODINGS[coding].decode(file, target, size=size)
-    except (OSError, ContentError) as error:
-        return f"its object {name[:12]}.{coding} cannot be decoded: {error}"
-    if target.hashed.digest() != digest or target.n_bytes != size:
-        return f"its object {name[:12]}.{coding} decodes to something else"
-    return ""
+        return target.getvalue()
+    base_coding, base_size, chain = recipes[base]
+    assert chain is None, "a delta over a delta"
+    below = _decoded(objects, base, base_coding, size=base_size, base=None, recipes=recipes)
+    return None if below is None else delta.decode(path.read_bytes(), below)
 
 
 @contextmanager

@@ -67,11 +67,14 @@ class Recognising:
 
     def queued(self) -> list[Delivery]:
         """What may go."""
-        return self.tree.journal.queued(after=0, limit=1000)
+        journal = self.tree.journal
+        return [*journal.queued(after=0, limit=1000), *journal.queued(after=0, limit=1000, members=True)]
 
     def deferred(self) -> list[Delivery]:
-        """What goes when nothing else waits."""
-        return self.tree.journal.deferred(limit=1000)
+        """What waits for its delta."""
+        with self.tree.journal.reading() as db:
+            rows = db.execute("SELECT * FROM version WHERE state = ? ORDER BY seq", (State.DEFERRED,)).fetchall()
+            return [self.tree.journal.delivery(row) for row in rows]
 
 
 def recognising(tmp_path: Path, deed: Callable[[Recognising], Awaitable[None]], *, review_s: float = 0.0) -> None:
@@ -90,6 +93,7 @@ def recognising(tmp_path: Path, deed: Callable[[Recognising], Awaitable[None]], 
                 groups=groups,
                 album=album,
                 spool=spool,
+                pins=tree.pins,
                 workers=workers,
                 n_at_once=2,
                 clock=tree.clock,

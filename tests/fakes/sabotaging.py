@@ -19,9 +19,11 @@ from dest_agent.catalogue import Arrival
 from dest_agent.committer import Committer
 from dest_agent.landing import Landing
 from dest_agent.staging import StagedFile
-from source_agent.sender import Outcome, Sender
+from dest_agent.store import ObjectKey
+from source_agent.sender import Sender
 from source_agent.spool import Parcel
 from source_agent.states import State
+from source_agent.tools import Outcome
 from source_agent.uploads import Consignment, UploadStream
 from tests.fakes import crashing
 
@@ -42,10 +44,10 @@ def receipt_before_commit() -> None:
 def commit_before_publish() -> None:
     """The destination writes the catalogue first and puts the object in its place afterwards."""
     publish, commit = Landing._publish, Committer.commit
-    postponed: dict[Digest, tuple[Landing, StagedFile]] = {}
+    postponed: dict[Digest, tuple[Landing, StagedFile, ObjectKey]] = {}
 
-    def later(self: Landing, kept: StagedFile) -> int:
-        postponed[kept.key.object.digest] = (self, kept)
+    def later(self: Landing, kept: StagedFile, key: ObjectKey) -> int:
+        postponed[key.digest] = (self, kept, key)
         return kept.path.stat().st_size
 
     async def first(self: Committer, arrival: Arrival) -> Stored | Refusal:
@@ -74,7 +76,7 @@ def corrupt_in_flight() -> None:
     spoiling: dict[UploadStream, blake3] = {}
     n_spoiled = 0
 
-    async def spoil(self: UploadStream, frame: Frame) -> None:
+    async def spoil(self: UploadStream, frame: Frame, parcel: Parcel) -> None:
         nonlocal n_spoiled
         match frame:
             case Begin() if frame.coding != "raw" and n_spoiled < SPOILED_UPLOADS:
@@ -86,7 +88,7 @@ def corrupt_in_flight() -> None:
             case End() if self in spoiling:
                 crashing.fired(f"corrupt_in_flight {n_spoiled}")
                 frame = End(Digest(spoiling.pop(self).digest()))
-        await write(self, frame)
+        await write(self, frame, parcel)
 
     UploadStream._write = spoil  # type: ignore[method-assign]
 

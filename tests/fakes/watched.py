@@ -70,9 +70,9 @@ def watched(
     folder = tmp_path / "library"
     folder.mkdir(exist_ok=True)
     clock = ManualClock()
-    journal = Journal(tmp_path / "journal.sqlite", agent=AGENT)
-    root = change(Root(journal.root("photos", "library"), folder, rules or Rules()))
     pins = Pins(tmp_path / "pins")
+    journal = Journal(tmp_path / "journal.sqlite", agent=AGENT, has_pin=pins.holds)
+    root = change(Root(journal.root("photos", "library"), folder, rules or Rules()))
     intake = Intake([root], journal, pins=pins, clock=look_clock or clock)
     try:
         yield WatchedTree(folder, journal, root, pins, clock, intake)

@@ -16,6 +16,7 @@ from common.model import Attributes, Kind
 from common.paths import ROOT, RelPath
 from common.wire.versions import attributes_to_bytes
 from source_agent.deliveries import Observation
+from source_agent.deltas import Deltas
 from source_agent.journal import Journal
 from source_agent.schema import UPGRADES
 from source_agent.states import State
@@ -88,6 +89,7 @@ def test_a_journal_of_every_older_schema_is_brought_up_to_date(tmp_path: Path, s
             assert journal.signatures(1, ROOT) == {b"old": b"sig"}
             assert [d.version.path for d in journal.queued(after=0, limit=9)] == [b"old"]
             assert journal.dirty() == [(1, b"dirty")]
+        assert Deltas(journal).waits() == (schema > 1), "a member that waited before there were deltas waits for one"
         assert journal.record([file(b"new")])
     with closing(sqlite3.connect(tmp_path / "j")) as db:
         assert db.execute("PRAGMA user_version").fetchone() == (len(UPGRADES),)
@@ -151,3 +153,10 @@ def _write_old(path: Path, schema: int) -> None:
             )
             db.execute("INSERT INTO entry (root, directory, name, signature, seq) VALUES (1, x'', ?, ?, 1)", (b"old", b"sig"))
             db.execute("INSERT INTO dirty (root, path) VALUES (1, ?)", (b"dirty",))
+        if schema > 1:
+            db.execute("UPDATE version SET ready = seq")
+            db.execute(
+                "INSERT INTO version (seq, root, path, kind, attributes, digest, size, observed_ns, role, state)"
+                " VALUES (2, 1, ?, 'file', ?, ?, 3, 5, 'member', 'deferred')",
+                (b"member", attributes_to_bytes(Attributes(mode=0o644)), digest_of(b"two")),
+            )

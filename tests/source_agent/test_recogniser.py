@@ -14,6 +14,7 @@ from common.errors import ContentError
 from common.ids import Digest, digest_of
 from common.metrics import FALLBACKS, snapshot
 from common.model import Role
+from source_agent.deltas import Deltas
 from tests.fakes.recognising import Recognising, recognising
 from tests.fakes.scenes import encoded, scene
 
@@ -202,7 +203,7 @@ def test_a_review_holds_a_group_back_until_the_user_speaks(tmp_path: Path) -> No
     async def deed(at: Recognising) -> None:
         await at.land(**{"original.jpg": ORIGINAL, "small.jpg": SMALL, "other.jpg": OTHER})
         assert at.states() == {"original.jpg": "deferred", "small.jpg": "deferred", "other.jpg": "queued"}
-        assert at.groups.promote(most=10) == 0, "no idle hour ends a review"
+        assert not Deltas(at.tree.journal).waits(), "no idle hour ends a review"
         at.groups.pin(digest_of(SMALL))
         assert at.states() == {"small.jpg": "queued", "original.jpg": "deferred", "other.jpg": "queued"}
         assert at.roles()["small.jpg"] == Role.REPRESENTATIVE
@@ -210,7 +211,7 @@ def test_a_review_holds_a_group_back_until_the_user_speaks(tmp_path: Path) -> No
         (group,) = at.groups.around([digest_of(MIRRORED)])
         assert group.representative == digest_of(SMALL), "the user's choice stays"
         assert at.states()["mirrored.jpg"] == "deferred"
-        assert at.groups.promote(most=10) == 2
+        assert Deltas(at.tree.journal).waits()
 
     recognising(tmp_path, deed, review_s=3600)
 

@@ -1,0 +1,74 @@
+"""The members of groups on one connection: which may go, as deltas or whole, and what a refused delta leads to.
+
+Forgotten when the connection ends, as all that is in flight: the journal says what each member waits for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+
+from common.ids import Digest
+from common.model import DeltaOffer, Refusal, RefusalCode
+from source_agent.deliveries import Delivery
+from source_agent.deltas import Ready
+from source_agent.tools import Tools
+
+_NOT_THE_DELTAS_FAULT = {RefusalCode.NO_SPACE, RefusalCode.CONFLICT, RefusalCode.TOO_LARGE}
+"""Refusals that a content would get in any form."""
+
+
+class Members:
+    """One connection's. Event loop only."""
+
+    def __init__(self, tools: Tools, methods: Collection[str]) -> None:
+        """`methods`: of deltas, that the destination decodes."""
+        self._tools = tools
+        self._methods = methods
+        self._cursor = 0
+        self._offered: dict[Digest, Ready] = {}
+
+    async def due(self, in_flight: Collection[int], *, most: int) -> list[Delivery]:
+        """Members that may go and are not on their way: those whose bytes must be sent, and those whose deltas are made."""
+        whole = await asyncio.to_thread(self._tools.journal.queued, after=self._cursor, limit=most, members=True)
+        if whole:
+            self._cursor = whole[-1].ready
+        found = [delivery for delivery in whole if delivery.version.id.seq not in in_flight]
+        for ready in await self._tools.deltas.ready(limit=most + len(in_flight)):
+            if ready.made.method not in self._methods:
+                await self._tools.deltas.fall_back(ready.target, "unknown_method")
+            elif ready.delivery.version.id.seq not in in_flight:
+                self._offered[ready.target] = ready
+                found.append(ready.delivery)
+        return found
+
+    def delta(self, digest: Digest) -> Ready | None:
+        """The delta that a content is offered as."""
+        return self._offered.get(digest)
+
+    def offer(self, digest: Digest) -> DeltaOffer | None:
+        """What is said of it."""
+        return self._offered[digest].offer if digest in self._offered else None
+
+    def go_whole(self, digest: Digest) -> None:
+        """The destination wants the content itself."""
+        self._offered.pop(digest, None)
+
+    def stored(self, digest: Digest) -> None:
+        """The receipt for a delta is journalled."""
+        self._offered.pop(digest, None)
+        self._tools.deltas.stored(digest)
+
+    async def refused(self, digest: Digest, refusal: Refusal) -> bool:
+        """Journals what becomes of a delta that is not taken; False where there is none, or it is not the delta's fault.
+
+        Its deliveries then wait for another base, or are to go whole.
+        """
+        if digest not in self._offered or refusal.code in _NOT_THE_DELTAS_FAULT:
+            return False
+        ready = self._offered.pop(digest)
+        if refusal.code is RefusalCode.BAD_BASE:
+            await self._tools.deltas.bad_base(ready, refusal.reason)
+        else:
+            await self._tools.deltas.fall_back(digest, refusal.code.name.lower())
+        return True
