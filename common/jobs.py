@@ -150,8 +150,8 @@ def delta_encode(arguments: Mapping[str, Value], fds: Sequence[int]) -> dict[str
     """Writes the smallest delta of the second descriptor's content over the first's into the last.
 
     With two descriptors there is no base, and the smallest whole coding is written. Where `digest_0` and `digest_1` name the
-    contents that are expected, others are refused: ContentError `base_changed`, `changed`. The argument `hint` may say where in the
-    base the target is believed to be: the six numbers of a place, as `hint_of` writes them. Errors: ContentError, OSError.
+    contents that are expected, others are refused: ContentError `base_changed`, `changed`. The argument `hint` may say where in
+    the base the target is believed to be: the six numbers of a place, as `hint_of` writes them. Errors: ContentError, OSError.
     """
     from common import delta  # noqa: PLC0415 - likewise
 
