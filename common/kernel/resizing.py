@@ -7,7 +7,7 @@ left, rows, cols), in pixels. All in integers: an encoder names engine and kerne
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -116,19 +116,33 @@ class Plan:
 
     def apply(self, part: Samples, window: Window) -> Samples:
         """A window of the outcome from what it needs, uint8 (rows, cols, channels)."""
+        if self.unit == 1:
+            for step, at, wanted in self._steps(part, window):
+                part = step.apply(part, at, wanted)
+            return part
+        levels = self._finely(part, window)
+        return ((levels + (0 if self.is_cut else self.unit // 2)) // self.unit).astype(np.uint8)
+
+    def deepen(self, part: Samples, window: Window) -> npt.NDArray[np.uint16]:
+        """As `apply`, but not yet brought back from 16 bits. Errors: ContentError `damaged` of an engine that has no such."""
+        if self.unit != SIXTEEN_BITS:
+            raise ContentError("damaged", "an engine that has no 16 bits")
+        return self._finely(part, window).astype(np.uint16)
+
+    def _steps(self, part: Samples, window: Window) -> Sequence[tuple[Weighted | Boxed, Window, Window]]:
+        """Each pass with the window of its input and that of its outcome."""
         windows = self._windows(window)
         if part.shape[:2] != windows[0][2:]:
             raise ValueError("the part of the input that the window needs")
-        steps = list(zip(self.passes, windows, windows[1:], strict=False))
-        if self.unit == 1:
-            for step, at, wanted in steps:
-                part = step.apply(part, at, wanted)
-            return part
+        return list(zip(self.passes, windows, windows[1:], strict=False))
+
+    def _finely(self, part: Samples, window: Window) -> Levels:
+        """Levels of 1/unit."""
         levels: Samples | Levels = np.ascontiguousarray(part)
-        for step, at, wanted in steps:
+        for step, at, wanted in self._steps(part, window):
             if isinstance(step, Weighted):
                 levels = step.apply_finely(levels, at, wanted, self.unit)
-        return ((levels + (0 if self.is_cut else self.unit // 2)) // self.unit).astype(np.uint8)
+        return levels.astype(np.int32, copy=False)
 
     def of(self, picture: Samples, window: Window | None = None) -> Samples:
         """What it makes of a picture, or a window of that."""

@@ -1,7 +1,7 @@
 """Which edit makes a target of a base: encoders look for it here, with floats, guesses and a budget; decoders only do it again.
 
-Each search in `SEARCHES` may start from the best that those before it found. What is found is a row of integer steps, judged on a
-few pieces of the target: a search that is wrong costs bytes.
+First the target's place in the base is looked for, then what became of its levels. What is found is a row of
+integer steps, judged on a few pieces of the target: a search that is wrong costs bytes.
 """
 
 from __future__ import annotations
@@ -11,34 +11,59 @@ from types import MappingProxyType
 
 from common.delta.edits import Edit
 from common.delta.opened import Opened
-from common.delta.search.found import EXACT, HOPELESS, Found
+from common.delta.search.found import DONE, EXACT, HOPELESS, Found
 from common.delta.search.judges import Judge
+from common.delta.search.modulation import modulated
 from common.delta.search.placed import placed, turned
+from common.delta.search.sharpness import filtered
 from common.delta.search.toned import looked_up, mixed
 from common.errors import ContentError
 
 Search = Callable[[Opened, Judge, Found | None], Found | None]
 """Something better than the best so far, or None."""
 
-SEARCHES: Mapping[str, Search] = MappingProxyType(
+PLACES: Mapping[str, Search] = MappingProxyType(
     {
         "turned": turned,
         "placed": placed,
+    }
+)
+"""Where the target's picture is in the base; each may start from the best so far."""
+LEVELS: Mapping[str, Search] = MappingProxyType(
+    {
         "looked_up": looked_up,
+        "modulated": modulated,
+        "filtered": filtered,
         "mixed": mixed,
     }
 )
+"""What became of levels at their place; all start from the place alone, as one may seem to come near by undoing another."""
+_ROUNDS = 2
+"""In which levels are changed, each after what the round before came to."""
 
 
 def best_edit(base: Opened, judge: Judge) -> Edit:
     """The best edit that the searches find. Errors: ContentError, `unsupported` where none brings the base near the target."""
     best: Found | None = None
-    for search in SEARCHES.values():
-        found = search(base, judge, best)
-        if found is not None and (best is None or found.score < best.score):
+    for place in PLACES.values():
+        found = place(base, judge, best)
+        if best is None or (found is not None and found.promise < best.promise):
             best = found
         if best is not None and best.score < EXACT:
+            return best.edit
+    for _ in range(_ROUNDS):
+        start = best
+        for search in LEVELS.values():
+            best = _better(best, search(base, judge, start))
+            if best is not None and best.score < DONE:
+                break
+        if best is None or best is start or best.score < EXACT:
             break
     if best is None or best.score >= HOPELESS:
         raise ContentError("unsupported", "nothing that is known makes the target of the base")
     return best.edit
+
+
+def _better(best: Found | None, other: Found | None) -> Found | None:
+    """The better of two, the first of equals."""
+    return other if best is None or (other is not None and other.score < best.score) else best

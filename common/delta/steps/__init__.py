@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from common.delta.steps.deep import Deep, Modulate, Unsharp
 from common.delta.steps.geometry import Border, Crop, Turn
 from common.delta.steps.resize import Resize
 from common.delta.steps.step import Shape, Step, Window, whole
@@ -24,7 +25,24 @@ STEPS: Mapping[int, type[Step]] = MappingProxyType(
         5: LookUp,
         6: Mix,
         7: Grey,
+        8: Deep,
     }
 )
 
-__all__ = ["STEPS", "Border", "Crop", "Grey", "LookUp", "Mix", "Resize", "Shape", "Step", "Turn", "Window", "whole"]
+__all__ = [
+    "STEPS",
+    "Border",
+    "Crop",
+    "Deep",
+    "Grey",
+    "LookUp",
+    "Mix",
+    "Modulate",
+    "Resize",
+    "Shape",
+    "Step",
+    "Turn",
+    "Unsharp",
+    "Window",
+    "whole",
+]

@@ -8,7 +8,7 @@ import pytest
 from common.delta import edits
 from common.delta.edits import Edit
 from common.delta.opened import Opened
-from common.delta.steps import STEPS, Border, Crop, Grey, LookUp, Mix, Resize, Step, Turn, Window
+from common.delta.steps import STEPS, Border, Crop, Deep, Grey, LookUp, Mix, Modulate, Resize, Step, Turn, Unsharp, Window
 from common.errors import ContentError
 from tests.fakes import pictures
 
@@ -23,6 +23,12 @@ EXAMPLES: dict[type[Step], list[Edit]] = {
     Resize: [Edit((Resize(50, 71, "pillow", "lanczos"),)), Edit((Resize(150, 200, "magick", "mitchell"),), 4)],
     LookUp: [Edit((LookUp((DARKER,)),)), Edit((LookUp((DARKER, DARKER[::-1], DARKER)),))],
     Mix: [Edit((SWAPPED,))],
+    Deep: [
+        Edit((Deep((Modulate(1050, 1400, 900),)),)),
+        Edit((Deep((Unsharp((600_000_000, 200_000_000, 36_870_912)),)),)),
+        Edit((Deep((Unsharp((600_000_000, 236_870_912), 1 << 24, 1311, is_fine=True), Modulate(900, 700)), is_cut=True),)),
+        Edit((Deep((Unsharp((1 << 30,)),), Resize(50, 71, "magick", "lanczos")),)),
+    ],
     Grey: [Edit((Grey((19595, 38470, 7471)),)), Edit((Grey((19595, 38470, 7471)), Grey(())))],
 }
 TOGETHER = Edit(
@@ -64,6 +70,10 @@ def test_a_turned_picture_is_what_numpy_makes_of_it() -> None:
         Edit((Grey(()),)),
         Edit((Border(0, 0, 1, 1, (1, 2, 3, 4)),)),
         Edit((Resize(65000, 65000, "pillow", "box"),)),
+        Edit((Grey((1, 2, 3)), Deep((Modulate(900, 900),)))),
+        Edit((Deep((Unsharp((1 << 30, 1 << 30, 1 << 30) * 20),)),)),
+        Edit((Deep((Modulate(900, 20000),)),)),
+        Edit((Deep((), Resize(50, 71, "pillow", "lanczos")),)),
     ],
 )
 def test_what_cannot_be_done_to_a_base_is_refused_before_anything_is_computed(edit: Edit) -> None:

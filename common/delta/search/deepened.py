@@ -1,0 +1,21 @@
+"""What is done with 16 bits, put behind what was done so far."""
+
+from __future__ import annotations
+
+from common.delta.edits import Edit
+from common.delta.steps import Deep, Resize
+from common.delta.steps.deep import DeepStep
+
+_ENGINES = ("magick", "magick_thumbnail", "graphics", "graphics_thumbnail")
+"""Whose outcome has 16 bits."""
+
+
+def deepened(edit: Edit, *steps: DeepStep) -> Edit:
+    """The edit with steps after it; with one rounding to 8 bits where its last step, too, was one of 16 bits."""
+    match edit.steps[-1:]:
+        case (Deep(before, resize, is_cut),):
+            return Edit((*edit.steps[:-1], Deep((*before, *steps), resize, is_cut)), edit.eighths)
+        case (Resize(engine=engine) as resize,) if engine in _ENGINES:
+            return Edit((*edit.steps[:-1], Deep(steps, resize, engine.startswith("graphics"))), edit.eighths)
+        case _:
+            return edit.then(Deep(steps))
