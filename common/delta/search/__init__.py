@@ -39,29 +39,39 @@ LEVELS: Mapping[str, Search] = MappingProxyType(
 )
 """What became of levels at their place; all start from the place alone, as one may seem to come near by undoing another."""
 _ROUNDS = 2
-"""In which levels are changed, each after what the round before came to."""
+"""In which levels are changed."""
+_HALF_WAY = 0.7
+"""A round that leaves more than this of the score is the last."""
 
 
 def best_edit(base: Opened, judge: Judge) -> Edit:
     """The best edit that the searches find. Errors: ContentError, `unsupported` where none brings the base near the target."""
     best: Found | None = None
-    for place in PLACES.values():
-        found = place(base, judge, best)
-        if best is None or (found is not None and found.promise < best.promise):
-            best = found
+    for search in PLACES.values():
+        place = search(base, judge, best)
+        if place is not None:
+            best = _better(best, _levelled(place, base, judge))
         if best is not None and best.score < EXACT:
-            return best.edit
-    for _ in range(_ROUNDS):
-        start = best
-        for search in LEVELS.values():
-            best = _better(best, search(base, judge, start))
-            if best is not None and best.score < DONE:
-                break
-        if best is None or best is start or best.score < EXACT:
             break
     if best is None or best.score >= HOPELESS:
         raise ContentError("unsupported", "nothing that is known makes the target of the base")
     return best.edit
+
+
+def _levelled(place: Found, base: Opened, judge: Judge) -> Found:
+    """The place, and what became of its levels; each round starts from what the one before came to."""
+    best = place
+    for _ in range(_ROUNDS):
+        if best.score < EXACT:
+            break
+        start = best
+        for search in LEVELS.values():
+            best = _better(best, search(base, judge, start)) or best
+            if best.score < DONE:
+                break
+        if best.score > _HALF_WAY * start.score:
+            break
+    return best
 
 
 def _better(best: Found | None, other: Found | None) -> Found | None:

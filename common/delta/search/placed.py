@@ -7,8 +7,9 @@ place promises when they are set right.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import product
 
 import numpy as np
@@ -20,11 +21,17 @@ from common.delta.search.found import DONE, Found, best_of, promised
 from common.delta.search.guessed import guesses
 from common.delta.search.judges import Judge
 from common.delta.search.places import Laid, laid
+from common.delta.search.seen import Look, look, reduced
 from common.delta.steps import Crop, Grey, Resize, Shape, Step, Turn
-from common.delta.steps.geometry import N_FORMS
+from common.delta.steps.geometry import N_FORMS, turned_to
+from common.kernel.pixels import Samples
 
 _GREYS = ((19595, 38470, 7471), (13933, 46871, 4732))
 """Of red, green and blue: Rec. 601 as in YCbCr, Rec. 709 as ImageMagick takes it."""
+_AS_LIKE = 0.05
+"""By how much less a form may correlate that is as likely."""
+_SMALL = 128
+"""Pixels to the longer side of what forms are told by."""
 _FEW = 3
 """Pieces that sort out what does not come near."""
 _LIKELY_RESIZERS = (
@@ -82,16 +89,30 @@ Box = tuple[int, int, int, int]
 
 
 def turned(base: Opened, judge: Judge, best: Found | None) -> Found | None:
-    """All of it, at its size, in one of the eight forms."""
+    """All of it, at its size, in one of the eight forms: those that are likest it in small."""
     del best
-    sizes = ((form, shapes_of(_turned(form), base)[-1][:2]) for form in range(N_FORMS))
-    few = best_of(
-        (edit for form, size in sizes if size == judge.shape[:2] for edit in _conformed(_turned(form), base, judge)),
-        base,
-        judge,
-        _FEW,
-    )
+    likeness = _likenesses(base, judge)
+    likely = [form for form in likeness if likeness[form] > max(likeness.values()) - _AS_LIKE]
+    few = best_of((edit for form in likely for edit in _conformed(_turned(form), base, judge)), base, judge, _FEW)
     return few and promised(few.edit, base, judge)
+
+
+def _likenesses(base: Opened, judge: Judge) -> Mapping[int, float]:
+    """How well each form of the base that has the target's size correlates with it, in small."""
+    shape = Shape(*base.shape())
+    sizes = {form: Turn(form).shape(shape)[:2] for form in range(N_FORMS)}
+    forms = [form for form, size in sizes.items() if size == judge.shape[:2]]
+    if len(forms) == 0:
+        return {}
+    there = _normal(look(judge.reduced, judge.shape, _SMALL).astype(np.uint8))
+    whole = look(partial(reduced, base), shape, _SMALL).astype(np.uint8)[:, :, None]
+    turns = {form: _normal(turned_to(form, whole)[:, :, 0]) for form in forms}
+    return {form: float((here * there).mean()) if here.shape == there.shape else 0.0 for form, here in turns.items()}
+
+
+def _normal(picture: Samples) -> Look:
+    """With a mean of 0 and a variance of 1."""
+    return np.asarray((picture - picture.mean()) / (picture.std() + 1), np.float32)
 
 
 def placed(base: Opened, judge: Judge, best: Found | None) -> Found | None:
