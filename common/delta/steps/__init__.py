@@ -14,6 +14,7 @@ from common.delta.steps.geometry import Border, Crop, Turn
 from common.delta.steps.resize import Resize
 from common.delta.steps.step import Shape, Step, Window, whole
 from common.delta.steps.tone import Grey, LookUp, Mix
+from common.delta.steps.warp import Warp
 
 STEPS: Mapping[int, type[Step]] = MappingProxyType(
     {
@@ -24,7 +25,8 @@ STEPS: Mapping[int, type[Step]] = MappingProxyType(
         5: LookUp,
         6: Mix,
         7: Grey,
+        16: Warp,
     }
 )
 
-__all__ = ["STEPS", "Border", "Crop", "Grey", "LookUp", "Mix", "Resize", "Shape", "Step", "Turn", "Window", "whole"]
+__all__ = ["STEPS", "Border", "Crop", "Grey", "LookUp", "Mix", "Resize", "Shape", "Step", "Turn", "Warp", "Window", "whole"]

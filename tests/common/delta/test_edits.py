@@ -8,11 +8,13 @@ import pytest
 from common.delta import edits
 from common.delta.edits import Edit
 from common.delta.opened import Opened
-from common.delta.steps import STEPS, Border, Crop, Grey, LookUp, Mix, Resize, Step, Turn, Window
+from common.delta.steps import STEPS, Border, Crop, Grey, LookUp, Mix, Resize, Step, Turn, Warp, Window
+from common.delta.steps.warp import ONE
 from common.errors import ContentError
 from tests.fakes import pictures
 
 BASE = Opened(pictures.jpeg(1, (161, 120), quality=90))
+LEANING = Warp(140, 190, "ewa", (ONE, ONE // 20, -9 * ONE, -ONE // 20, ONE, ONE), (255, 0, 9))
 DARKER = tuple(level * 3 // 4 for level in range(256))
 SWAPPED = Mix(((0, 1 << 24, 0, 0), (1 << 24, 0, 0, 0), (0, 0, 1 << 24, 0)))
 
@@ -23,6 +25,7 @@ EXAMPLES: dict[type[Step], list[Edit]] = {
     Resize: [Edit((Resize(50, 71, "pillow", "lanczos"),)), Edit((Resize(150, 200, "magick", "mitchell"),), 4)],
     LookUp: [Edit((LookUp((DARKER,)),)), Edit((LookUp((DARKER, DARKER[::-1], DARKER)),))],
     Mix: [Edit((SWAPPED,))],
+    Warp: [Edit((LEANING,)), Edit((Warp(100, 90, "pillow", (ONE, 0, ONE // 3, 0, ONE, -ONE // 5)),))],
     Grey: [Edit((Grey((19595, 38470, 7471)),)), Edit((Grey((19595, 38470, 7471)), Grey(())))],
 }
 TOGETHER = Edit(
