@@ -169,6 +169,17 @@ def delta_encode(arguments: Mapping[str, Value], fds: Sequence[int]) -> dict[str
     return {"method": method, "needs_base": int(needed is not None), **sizes, **_told(made, fds)}
 
 
+def approximate(arguments: Mapping[str, Value], fds: Sequence[int]) -> dict[str, Value]:
+    """Writes what makes of the first descriptor's picture roughly that of the second into the last; `hint` as `delta_encode`.
+
+    Errors: ContentError, `unsupported` where the base shows nothing of the target; OSError.
+    """
+    from common.delta import approximate  # noqa: PLC0415 - likewise
+
+    base, target = (_read(fd) for fd in fds[:-1])
+    return _told(approximate.recipe(target, base, _hint(arguments)), fds)
+
+
 def delta_decode(arguments: Mapping[str, Value], fds: Sequence[int]) -> dict[str, Value]:
     """Writes the target of the delta in the last descriptor but one, over the base in the first, into the last.
 
@@ -233,5 +244,6 @@ JOBS: Mapping[str, Job] = MappingProxyType(
         "compare": compare,
         "delta_encode": delta_encode,
         "delta_decode": delta_decode,
+        "approximate": approximate,
     }
 )

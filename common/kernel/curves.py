@@ -130,6 +130,7 @@ KERNELS: Mapping[str, Kernel] = MappingProxyType(
         "hamming": Kernel(_hamming, Fraction(1)),
         "bicubic": _cubic(0, Fraction(1, 2)),
         "mitchell": _cubic(Fraction(1, 3), Fraction(1, 3)),
+        "robidoux": _cubic(Fraction(37821575509399867, 10**17), Fraction(31089212245300067, 10**17)),
         "spline": _cubic(1, 0),
         "hermite": _cubic(0, 0, support=1),
         "quadratic": Kernel(_quadratic, Fraction(3, 2)),

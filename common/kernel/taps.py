@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from math import floor, gcd
+from math import floor, gcd, isqrt
 from types import MappingProxyType
 from typing import Self
 
@@ -217,9 +217,9 @@ def reduce_boxes(picture: Samples, wide: int, tall: int, rule: str) -> Samples:
 
 
 def between(quarters: int | None) -> npt.NDArray[np.int32]:
-    """The curve of a `warp`, int32 (256, 2 or 4) in 1/2**14: bilinear, or bicubic with a = -quarters / 4 (2: Pillow, 3: OpenCV).
+    """The curve of a `warp`, int32 (256, 2 or 4) in 1/2**14: bilinear, or bicubic with a = -quarters / 4.
 
-    Integers, so that it need not travel. Each line sums to one.
+    2 is Catmull and Rom's, 3 OpenCV's, 4 Pillow's. Integers, so that it need not travel. Each line sums to one.
     """
     t = np.arange(256, dtype=np.int64)
     if quarters is None:
@@ -237,3 +237,9 @@ def between(quarters: int | None) -> npt.NDArray[np.int32]:
     rounded = (exact + (1 << 11)) >> 12
     rounded[t, np.where(t < one // 2, 1, 2)] += (1 << 14) - rounded.sum(axis=1)
     return rounded.astype(np.int32)
+
+
+def rings() -> npt.NDArray[np.int32]:
+    """The weights of an `ewa`, int32 (1024,) in 1/2**22: Robidoux's cubic, ImageMagick's choice."""
+    roots = np.array([isqrt(square << (2 * BITS)) for square in range(1024)], np.int64) // 16
+    return ((KERNELS["robidoux"].curve(roots) + (1 << (BITS - WEIGHT_BITS - 1))) >> (BITS - WEIGHT_BITS)).astype(np.int32)

@@ -1,6 +1,6 @@
 """Pictures blurred, sharpened and turned: sums over a neighbourhood with integer weights; edges are repeated.
 
-Errors of both: ContentError: `damaged` of weights and places that are too large.
+Errors of all: ContentError: `damaged` of weights and places that are too large.
 """
 
 import numpy as np
@@ -15,8 +15,18 @@ def warp(
     height: int,
     width: int,
     curve: npt.NDArray[np.int32],
+    is_cut: bool = False,
 ) -> npt.NDArray[np.uint8]:
     """A picture whose pixel (x, y) shows the place matrix (2, 3) @ (x, y, 1) of this one, in pixels times 2**32.
 
-    `curve` (256, 2 or 4) has for each 1/256 between two samples the weights, in 1/2**14, of those around it.
+    Levels are rounded, or cut. `curve` (256, 2 or 4) has for each 1/256 between two samples the weights, in 1/2**14, of those
+    around it.
+    """
+
+def ewa(
+    picture: npt.NDArray[np.uint8], matrix: npt.NDArray[np.int64], height: int, width: int, rings: npt.NDArray[np.int32]
+) -> npt.NDArray[np.uint8]:
+    """As `warp`, each pixel a mean of the samples less than 2 away: EWA with a circle, as ImageMagick rotates.
+
+    `rings` (1024,) has a weight for each 1/256 of a squared distance. The mean is rounded to 16 bits, then to 8.
     """

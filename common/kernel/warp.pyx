@@ -12,6 +12,10 @@ cdef enum:
     FIR_BITS = 16
     FIR_SIDE = 31  # the largest neighbourhood
     PLACE_BITS = 32
+    OFF_BITS = 20  # of a distance, in pixels
+    NEAR = 4  # samples to a side, of which some are less than 2 away
+    RINGS = 1024  # by the square of the distance
+    SIXTEEN_BITS = 257
     PHASE_BITS = 8
     CURVE_BITS = 14
 
@@ -69,7 +73,7 @@ def convolve(const unsigned char[:, :, ::1] picture not None, const int[:, ::1] 
 
 cdef void _sample(
     const unsigned char *picture, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t channels, long long x, long long y,
-    const int *across, const int *down, Py_ssize_t reach, unsigned char *out
+    const int *across, const int *down, Py_ssize_t reach, long long rounding, unsigned char *out
 ) noexcept nogil:
     """One pixel from reach x reach around (x, y); |sum| < 2**16 * 2**16 * 255 * 16."""
     cdef Py_ssize_t c, i, k
@@ -80,7 +84,7 @@ cdef void _sample(
     for i in range(reach):
         place[i] = _within(x + i, cols) * channels
     for c in range(channels):
-        total = 1 << (2 * CURVE_BITS - 1)
+        total = rounding
         for k in range(reach):
             row = picture + _within(y + k, rows) * cols * channels + c
             part = 0
@@ -91,26 +95,35 @@ cdef void _sample(
         out[c] = 255 if total > 255 else 0 if total < 0 else <unsigned char> total
 
 
-def warp(
-    const unsigned char[:, :, ::1] picture not None, const long long[:, ::1] matrix not None, Py_ssize_t height,
-    Py_ssize_t width, const int[:, ::1] curve not None
-):
-    """A picture (height, width) whose pixel (x, y) shows the place matrix @ (x, y, 1) of this one, in pixels times 2**32.
-
-    `curve` has for each 1/256 between two samples the weights, in 1/2**14, of the 2 or 4 around it.
-    Errors: ContentError: `damaged` of numbers that are too large.
-    """
-    cdef Py_ssize_t rows = picture.shape[0], cols = picture.shape[1], channels = picture.shape[2], reach = curve.shape[1]
-    cdef Py_ssize_t row, col, i, k
-    cdef long long x, y
-    if matrix.shape[0] != 2 or matrix.shape[1] != 3 or curve.shape[0] != 1 << PHASE_BITS or reach not in (2, 4):
-        raise ContentError("damaged", "a warp is 2 x 3 numbers, and a curve 256 lines of 2 or 4")
-    if rows < 1 or cols < 1 or channels < 1 or not 0 < height < 1 << 20 or not 0 < width < 1 << 20:
+def _check(const unsigned char[:, :, ::1] picture, const long long[:, ::1] matrix, Py_ssize_t height, Py_ssize_t width):
+    """That places stay below 2**63. Errors: ContentError `damaged`; ValueError of pictures without pixels."""
+    cdef Py_ssize_t i, k
+    if matrix.shape[0] != 2 or matrix.shape[1] != 3:
+        raise ContentError("damaged", "a warp is 2 x 3 numbers")
+    if picture.shape[0] < 1 or picture.shape[1] < 1 or picture.shape[2] < 1 \
+            or not 0 < height < 1 << 20 or not 0 < width < 1 << 20:
         raise ValueError("a picture has pixels")
     for i in range(2):
         for k in range(3):
             if not -(<long long> 1 << (61 if k == 2 else 40)) <= matrix[i, k] <= <long long> 1 << (61 if k == 2 else 40):
                 raise ContentError("damaged", "a warp leads too far")  # 2 * 2**40 * 2**20 + 2**61 < 2**63
+
+
+def warp(
+    const unsigned char[:, :, ::1] picture not None, const long long[:, ::1] matrix not None, Py_ssize_t height,
+    Py_ssize_t width, const int[:, ::1] curve not None, bint is_cut=False
+):
+    """A picture (height, width) whose pixel (x, y) shows the place matrix @ (x, y, 1) of this one, in pixels times 2**32.
+
+    Levels are rounded, or cut. `curve` has for each 1/256 between two samples the weights, in 1/2**14, of the 2 or 4 around it.
+    Errors: ContentError: `damaged` of numbers that are too large.
+    """
+    cdef Py_ssize_t rows = picture.shape[0], cols = picture.shape[1], channels = picture.shape[2], reach = curve.shape[1]
+    cdef Py_ssize_t row, col, i, k
+    cdef long long x, y
+    _check(picture, matrix, height, width)
+    if curve.shape[0] != 1 << PHASE_BITS or reach not in (2, 4):
+        raise ContentError("damaged", "a curve has 256 lines of 2 or 4")
     for i in range(1 << PHASE_BITS):
         for k in range(reach):
             if not -(1 << 16) <= curve[i, k] <= 1 << 16:
@@ -118,6 +131,7 @@ def warp(
     warped = np.empty((height, width, channels), np.uint8)
     cdef unsigned char[:, :, ::1] out = warped
     cdef long long half = <long long> 1 << (PLACE_BITS - PHASE_BITS - 1)
+    cdef long long rounding = 0 if is_cut else 1 << (2 * CURVE_BITS - 1)
     cdef int down = PLACE_BITS - PHASE_BITS, phases = (1 << PHASE_BITS) - 1
     with nogil:
         for row in range(height):
@@ -126,6 +140,67 @@ def warp(
                 y = (matrix[1, 0] * col + matrix[1, 1] * row + matrix[1, 2] + half) >> down
                 _sample(
                     &picture[0, 0, 0], rows, cols, channels, (x >> PHASE_BITS) - (reach // 2 - 1),
-                    (y >> PHASE_BITS) - (reach // 2 - 1), &curve[x & phases, 0], &curve[y & phases, 0], reach, &out[row, col, 0]
+                    (y >> PHASE_BITS) - (reach // 2 - 1), &curve[x & phases, 0], &curve[y & phases, 0], reach, rounding,
+                    &out[row, col, 0]
                 )
+    return warped
+
+
+cdef void _weigh(long long x, long long y, const int *rings, int *weights, long long *total) noexcept nogil:
+    """The weights of 4 x 4 samples around (x, y), in pixels times 2**32, by their distances, and their sum."""
+    cdef long long across, down, square
+    cdef int i, k
+    cdef long long mask = (<long long> 1 << PLACE_BITS) - 1
+    total[0] = 0
+    for k in range(NEAR):
+        down = (<long long> (k - 1) << OFF_BITS) - ((y & mask) >> (PLACE_BITS - OFF_BITS))
+        for i in range(NEAR):
+            across = (<long long> (i - 1) << OFF_BITS) - ((x & mask) >> (PLACE_BITS - OFF_BITS))
+            square = (across * across + down * down) >> (2 * OFF_BITS - 8)  # 2 pixels are ring 1,024
+            weights[NEAR * k + i] = rings[square] if square < RINGS else 0
+            total[0] += weights[NEAR * k + i]
+
+
+cdef unsigned char _mean(long long total, long long weight) noexcept nogil:
+    """A weighted sum of levels as a level: rounded to 16 bits, then to 8."""
+    if total <= 0 or weight <= 0:
+        return 0
+    total = (2 * SIXTEEN_BITS * total + weight) // (2 * weight)
+    total = (total + SIXTEEN_BITS // 2) // SIXTEEN_BITS
+    return 255 if total > 255 else <unsigned char> total
+
+
+def ewa(
+    const unsigned char[:, :, ::1] picture not None, const long long[:, ::1] matrix not None, Py_ssize_t height,
+    Py_ssize_t width, const int[::1] rings not None
+):
+    """As `warp`, each pixel a mean of the samples less than 2 away; `rings` has a weight for each 1/256 of a squared distance."""
+    cdef Py_ssize_t rows = picture.shape[0], cols = picture.shape[1], channels = picture.shape[2]
+    cdef Py_ssize_t row, col, c, i
+    cdef long long x, y, weight, total
+    cdef int weights[16]
+    cdef Py_ssize_t places[16]
+    cdef const unsigned char *samples = &picture[0, 0, 0]
+    _check(picture, matrix, height, width)
+    if rings.shape[0] != RINGS:
+        raise ContentError("damaged", "there are 1,024 rings")
+    for i in range(RINGS):
+        if not -(1 << 24) <= rings[i] <= 1 << 24:  # 16 * 2**24 * 255 * 514 < 2**63
+            raise ContentError("damaged", "the weights of rings are too large")
+    warped = np.empty((height, width, channels), np.uint8)
+    cdef unsigned char[:, :, ::1] out = warped
+    with nogil:
+        for row in range(height):
+            for col in range(width):
+                x = matrix[0, 0] * col + matrix[0, 1] * row + matrix[0, 2]
+                y = matrix[1, 0] * col + matrix[1, 1] * row + matrix[1, 2]
+                _weigh(x, y, &rings[0], weights, &weight)
+                x, y = (x >> PLACE_BITS) - 1, (y >> PLACE_BITS) - 1
+                for i in range(NEAR * NEAR):
+                    places[i] = (_within(y + i // NEAR, rows) * cols + _within(x + i % NEAR, cols)) * channels
+                for c in range(channels):
+                    total = 0
+                    for i in range(NEAR * NEAR):
+                        total += <long long> weights[i] * samples[places[i] + c]
+                    out[row, col, c] = _mean(total, weight)
     return warped

@@ -42,6 +42,8 @@ AIMS = {
     ("growth", "rss_grown_100000"): "<= 2,000",
     ("growth", "peak_grown_100000"): "<= 2,000",
     ("growth", "inserts_per_s_100000"): ">= 200",
+    ("approximations", "all_bytes"): "<= 300",
+    ("approximations", "all_psnr"): ">= 32",
     ("deltas", "jpeg_bytes_ratio"): "<= 0.045",
     ("deltas", "jpeg_above_0.40_share"): "<= 0.015",
     ("deltas", "jpeg_above_lepton"): "0",
@@ -75,7 +77,7 @@ AIMS = {
 @click.option(
     "--corpus",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Edits with a truth.csv, for `hash_rivals` and `deltas`.",
+    help="Edits with a truth.csv, for `hash_rivals`, `deltas` and `approximations`.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Only JSON on stdout.")
 def main(**options: object) -> None:

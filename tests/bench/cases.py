@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from common.clock import SystemClock, monotonic_s
+from tests.bench.approximations import approximations
 from tests.bench.deltas import deltas
 from tests.bench.growth import growth
 from tests.bench.hash_rivals import hash_rivals
@@ -178,6 +179,7 @@ CASES: Mapping[str, Callable[[Setting], Figures]] = MappingProxyType(
         "identify_cost": identify_cost,
         "growth": growth,
         "hash_rivals": hash_rivals,
+        "approximations": approximations,
         "deltas": deltas,
         "whole_jpegs": whole_jpegs,
         "whole_rasters": whole_rasters,

@@ -46,6 +46,14 @@ _HALF_WAY = 0.7
 
 def best_edit(base: Opened, judge: Judge) -> Edit:
     """The best edit that the searches find. Errors: ContentError, `unsupported` where none brings the base near the target."""
+    best = best_found(base, judge)
+    if best is None or best.score >= HOPELESS:
+        raise ContentError("unsupported", "nothing that is known makes the target of the base")
+    return best.edit
+
+
+def best_found(base: Opened, judge: Judge) -> Found | None:
+    """The best of everything that was found, however bad."""
     best: Found | None = None
     for search in PLACES.values():
         place = search(base, judge, best)
@@ -53,9 +61,7 @@ def best_edit(base: Opened, judge: Judge) -> Edit:
             best = _better(best, _levelled(place, base, judge))
         if best is not None and best.score < EXACT:
             break
-    if best is None or best.score >= HOPELESS:
-        raise ContentError("unsupported", "nothing that is known makes the target of the base")
-    return best.edit
+    return best
 
 
 def _levelled(place: Found, base: Opened, judge: Judge) -> Found:

@@ -20,6 +20,7 @@ from common.delta.search.aligned import drifts, fitted, moved
 from common.delta.search.found import DONE, Found, best_of, promised
 from common.delta.search.guessed import guesses
 from common.delta.search.judges import Judge
+from common.delta.search.leaning import best_leaning
 from common.delta.search.places import Laid, laid
 from common.delta.search.seen import Look, look, reduced
 from common.delta.steps import Crop, Grey, Resize, Shape, Step, Turn
@@ -73,6 +74,8 @@ _LEAST_AGREEMENT = 0.4
 """Of what the pieces tell about where they are."""
 _UPRIGHT = 0.5
 """Pixels that the corners of an upright target may seem to lie off."""
+_MOST_SKEW = 8.0
+"""Likewise, before they are aligned."""
 _SURE = 0.25
 """Pixels by which a measured edge may be off."""
 _ALIGNMENTS = 3
@@ -121,8 +124,9 @@ def placed(base: Opened, judge: Judge, best: Found | None) -> Found | None:
         return None
     best = None
     for guess in guesses(base, judge):
-        here = _registered(laid(guess.place, judge.shape, Shape(*base.shape())), base, judge)
-        found = here and _best_upright(here, base, judge)
+        here = laid(guess.place, judge.shape, Shape(*base.shape()))
+        upright = _registered(here, base, judge) if here.skew(judge.shape) < _MOST_SKEW else None
+        found = _best_upright(upright, base, judge) if upright else best_leaning(here, base, judge)
         if found and (best is None or found.promise < best.promise):
             best = found
         if best is not None and best.promise < _GOOD:

@@ -15,6 +15,7 @@ from common.delta.steps.geometry import Border, Crop, Turn
 from common.delta.steps.resize import Resize
 from common.delta.steps.step import Shape, Step, Window, whole
 from common.delta.steps.tone import Grey, LookUp, Mix
+from common.delta.steps.warp import Warp
 
 STEPS: Mapping[int, type[Step]] = MappingProxyType(
     {
@@ -26,6 +27,7 @@ STEPS: Mapping[int, type[Step]] = MappingProxyType(
         6: Mix,
         7: Grey,
         8: Deep,
+        9: Warp,
     }
 )
 
@@ -43,6 +45,7 @@ __all__ = [
     "Step",
     "Turn",
     "Unsharp",
+    "Warp",
     "Window",
     "whole",
 ]

@@ -9,12 +9,14 @@ import pytest
 from PIL import Image, ImageEnhance, ImageOps
 
 from common import delta, jobs
+from common.delta import edits
+from common.delta.edits import Edit
 from common.delta.opened import Opened
 from common.delta.search.aligned import Drift, fitted
 from common.delta.search.guessed import guesses
 from common.delta.search.judges import JpegJudge
 from common.delta.search.places import FORMS, after, laid, place_of, scaled, undone, unscaled
-from common.delta.steps import Shape
+from common.delta.steps import Shape, Warp
 from common.delta.steps.geometry import turned_to
 from tests.fakes import pictures
 
@@ -94,6 +96,40 @@ def test_pieces_that_agree_tell_a_move_and_a_scale_and_others_are_left_out() -> 
 )
 def test_a_piece_of_the_base_is_found_to_the_pixel(picture: Image.Image, most: float) -> None:
     """So that hardly more than the headers is told."""
+    target = saved(picture)
+    made = delta.encode_best(target, BASE)
+    assert delta.decode(made, BASE) == target
+    assert delta.described(made)[0] == "jpeg-replay"
+    assert len(made) <= most * len(target)
+
+
+def test_a_picture_turned_by_degrees_as_imagemagick_does_it_is_found_to_the_bit() -> None:
+    """Its canvas is larger, its corners are white, and the angle is told by hardly more than itself."""
+    angle = np.radians(3)
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    rows, cols = 514, 666  # as `convert -rotate 3` makes of 480 x 640
+    corner = np.array([319.5, 239.5]) - turn @ [(cols - 1) / 2, (rows - 1) / 2]
+    matrix = tuple(int(n) for n in np.rint(np.column_stack([turn, corner]) * 2.0**32).ravel())
+    turned = edits.render(Edit((Warp(rows, cols, "ewa", matrix, (255,)),)), Opened(BASE))
+    target = saved(Image.fromarray(turned))
+    made = delta.encode_best(target, BASE)
+    assert delta.decode(made, BASE) == target
+    assert len(made) <= 0.02 * len(target)
+
+
+@pytest.mark.parametrize(
+    ("picture", "most"),
+    [
+        pytest.param(PHOTO.rotate(-2, Image.Resampling.BICUBIC, expand=True), 0.15, id="by Pillow"),
+        pytest.param(PHOTO.rotate(5.3, Image.Resampling.BILINEAR), 0.15, id="by Pillow, its canvas kept"),
+        pytest.param(PHOTO.rotate(2.5, Image.Resampling.BICUBIC).crop((60, 50, 580, 430)), 0.15, id="and cut"),
+        pytest.param(
+            PHOTO.rotate(2, Image.Resampling.BICUBIC).crop((60, 50, 580, 430)).resize((260, 190), LANCZOS), 0.5, id="and smaller"
+        ),
+    ],
+)
+def test_a_picture_turned_by_degrees_is_found(picture: Image.Image, most: float) -> None:
+    """To the hundredth of a degree, or as it is measured."""
     target = saved(picture)
     made = delta.encode_best(target, BASE)
     assert delta.decode(made, BASE) == target

@@ -96,6 +96,44 @@ def test_a_warp_is_its_oracle_and_close_to_opencvs(quarters: int | None, far: bo
         assert np.abs(other.astype(int) - got).mean() < 0.6
 
 
+def plain_ewa(picture: Samples, matrix: npt.NDArray[np.int64], shape: tuple[int, int], rings: npt.NDArray[np.int32]) -> Samples:
+    """Each pixel by itself, in long integers."""
+    rows, cols, channels = picture.shape
+    out = np.zeros((*shape, channels), np.uint8)
+    for row, col in np.ndindex(*shape):
+        x, y = (int(m[0]) * col + int(m[1]) * row + int(m[2]) for m in matrix)
+        weight, sums = 0, [0] * channels
+        for v in range((y >> 32) - 1, (y >> 32) + 3):
+            for u in range((x >> 32) - 1, (x >> 32) + 3):
+                down, across = (v << 20) - (y >> 12), (u << 20) - (x >> 12)
+                ring = (down * down + across * across) >> 32
+                if ring < 1024:
+                    weight += int(rings[ring])
+                    near = picture[min(max(v, 0), rows - 1), min(max(u, 0), cols - 1)]
+                    sums = [total + int(rings[ring]) * int(level) for total, level in zip(sums, near, strict=True)]
+        fine = [(2 * 257 * max(total, 0) + weight) // (2 * weight) for total in sums]
+        out[row, col] = [min((level + 128) // 257, 255) for level in fine]
+    return out
+
+
+def test_an_ewa_is_its_oracle() -> None:
+    """Turned, and reaching outside."""
+    picture = noise(24, 31)
+    matrix = np.rint(np.array([[0.97, 0.21, -3.3], [-0.21, 0.97, 2.9]]) * 2**32).astype(np.int64)
+    rings = taps.rings()
+    assert np.array_equal(warp.ewa(picture, matrix, 30, 34, rings), plain_ewa(picture, matrix, (30, 34), rings))
+
+
+def test_rings_are_robidouxs_cubic() -> None:
+    """By the distance, 2 at the end."""
+    rings = taps.rings() / 2**22
+    b, c = 0.37821575509399867, 0.31089212245300067
+    x = np.sqrt(np.arange(1024)) / 16
+    near = ((12 - 9 * b - 6 * c) * x**3 + (-18 + 12 * b + 6 * c) * x**2 + 6 - 2 * b) / 6
+    far = ((-b - 6 * c) * x**3 + (6 * b + 30 * c) * x**2 + (-12 * b - 48 * c) * x + 8 * b + 24 * c) / 6
+    assert np.abs(rings - np.where(x < 1, near, far)).max() < 2**-22
+
+
 @pytest.mark.parametrize("quarters", [None, 2, 3])
 def test_a_curve_sums_to_one_and_is_its_polynomial(quarters: int | None) -> None:
     """To half a step, and what rounding leaves over."""
