@@ -15,13 +15,15 @@ from common.delta.container import Container, from_bytes, to_bytes
 from common.delta.jpegs import JpegAlone, JpegCoefficients
 from common.delta.opened import Opened
 from common.delta.patch import ZstdPatch
+from common.delta.planes import JpegPlanes
 from common.delta.replay import JpegReplay
 from common.delta.whole import Whole
 from common.errors import ContentError, IntegrityError
 from common.ids import Digest, digest_of
 
 SMALL_ENOUGH = 1 / 500
-"""Of a target: no other method is tried below this."""
+"""Of a target: no other method is tried below this, nor below what the little that is always told takes."""
+_ALWAYS_TOLD = 512
 WHOLE_AT_BEST = 1 / 8
 """Of a target: what it takes without a base is hardly ever less, so that below it nobody tries."""
 MAX_BYTES = 256 * 1024 * 1024
@@ -47,6 +49,7 @@ METHODS: Mapping[str, Method] = MappingProxyType(
     {
         "zstd-patch": ZstdPatch(),
         "jpeg-coefficients": JpegCoefficients(),
+        "jpeg-planes": JpegPlanes(),
         "jpeg-replay": JpegReplay(),
         "jpeg": JpegAlone(),
         **{name: Whole(coding) for name, coding in CODINGS.items()},
@@ -65,7 +68,8 @@ def encode_best(target: bytes, base: bytes | None, hint: Sequence[float] | None 
     wanted, known = Opened(target, hint), Opened(base or b"")
     for name in _tried(wanted, known):
         method = METHODS[name]
-        if best and len(best) <= (SMALL_ENOUGH if method.needs_base else WHOLE_AT_BEST) * len(target):
+        enough = max(SMALL_ENOUGH * len(target), _ALWAYS_TOLD) if method.needs_base else WHOLE_AT_BEST * len(target)
+        if best and len(best) <= enough:
             break
         try:
             body = method.encode(wanted, known)

@@ -79,12 +79,11 @@ class Resize:
         return [self.rows, self.cols, ENGINES.index(self.engine), KERNELS.index(self.kernel), *self.area]
 
     def shape(self, shape: Shape) -> Shape:
-        """The size that is asked for. Errors: ContentError `damaged` where the engine makes no such size."""
-        self._plan(shape)
+        """The size that is asked for."""
         return Shape(self.rows, self.cols, shape.channels)
 
     def needs(self, window: Window, shape: Shape) -> Window:
-        """What the taps of the window reach."""
+        """What the passes reach. Errors: ContentError `damaged` of what the engine does not do."""
         return Window(*self._plan(shape).needs(window))
 
     def apply(self, part: Samples, at: Window, window: Window, shape: Shape) -> Samples:
