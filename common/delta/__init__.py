@@ -40,7 +40,7 @@ class Method(Protocol):
         """The body of a delta; what it needs besides the base, which is empty where none is needed."""
 
     def decode(self, body: bytes, base: Opened, *, size: int) -> bytes:
-        """The target of `size` bytes; the caller proves its digest."""
+        """The target of `size` bytes; the caller proves its digest. Errors: IntegrityError where the base has other pixels here."""
 
 
 METHODS: Mapping[str, Method] = MappingProxyType(
