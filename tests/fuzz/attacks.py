@@ -26,6 +26,7 @@ Inputs = tuple[bytes, ...]
 
 SLACK_BYTES = 64
 _STEPS = 64
+_HINT_BYTES = 48
 _MOST_PIXELS = 1 << 21
 """Of a picture that is looked at in many ways: larger ones are only made."""
 
@@ -153,6 +154,15 @@ def _encode(target: bytes, base: bytes) -> str:
     return delta.described(made)[0]
 
 
+def _hinted(hint: bytes, target: bytes, base: bytes) -> str:
+    """A wrong hint, of any numbers, costs bytes."""
+    place = np.frombuffer(hint[:_HINT_BYTES].ljust(_HINT_BYTES, b"\0"), np.float64).tolist()
+    made = delta.encode_best(target, base, place)
+    if delta.decode(made, base) != target:
+        raise Wrong("encoded to something else")
+    return delta.described(made)[0]
+
+
 def _packed() -> Iterable[Inputs]:
     """Skeletons from behind their checksum on."""
     yield from ((skeleton[7:], coded) for skeleton, coded in _skeletons())
@@ -196,6 +206,9 @@ def _bodies_over_bases() -> Iterable[Inputs]:
     return (inputs for inputs in _all_bodies() if METHODS[inputs[2].decode()].needs_base)
 
 
+_HINT = np.array([1, 0, 0, 0, 1, 0], np.float64).tobytes()
+"""Where all of the target is all of the base."""
+
 ATTACKS: Mapping[str, Attack] = MappingProxyType(
     {
         "parse": Attack(_parse, lambda: [(content,) for content in seeds.jpegs().values()]),
@@ -210,5 +223,6 @@ ATTACKS: Mapping[str, Attack] = MappingProxyType(
         "base": Attack(_body, _bodies_over_bases, (1,)),
         "encode": Attack(_encode, seeds.pairs, (0, 1)),
         "encode_target": Attack(_encode, seeds.pairs),
+        "hinted": Attack(_hinted, lambda: [(_HINT, *pair) for pair in seeds.pairs() if pair[1]]),
     }
 )
