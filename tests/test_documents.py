@@ -11,6 +11,9 @@ import click
 import pytest
 
 from admin_client.cli import smarter
+from common.delta import METHODS
+from common.delta.search import SEARCHES
+from common.delta.steps import STEPS
 from common.errors import ExitCode
 from common.model import Limits, RefusalCode
 from common.paths import MAX_DEPTH, MAX_PATH_BYTES
@@ -69,6 +72,15 @@ def test_the_glossary_is_in_order_and_says_a_thing_once() -> None:
     words = re.findall(r"^\| \*\*([^*]+)\*\*", (HOUSE / "common/GLOSSARY.md").read_text(), re.MULTILINE)
     assert len(words) >= 40
     assert words == sorted(set(words), key=str.lower)
+
+
+def test_the_page_about_deltas_lists_every_method_step_and_search() -> None:
+    """What somebody adds is described."""
+    text = (HOUSE / "common/delta/DELTA.md").read_text()
+    methods = re.findall(r"^\| (`[^|]+`) \| [^|]+ \| [^|]+ \|$", text, re.MULTILINE)
+    assert sorted(re.findall("`([^`]+)`", " ".join(methods))) == sorted(METHODS)
+    assert re.findall(r"^\| (\d+) \| `(\w+)` \|", text, re.MULTILINE) == [(str(n), step.__name__) for n, step in STEPS.items()]
+    assert re.findall(r"^\| `(\w+)` \| [^|]+ \|$", text, re.MULTILINE) == [*SEARCHES]
 
 
 def test_no_document_leads_out_of_the_tree() -> None:

@@ -157,6 +157,7 @@ def test_log_events_are_facts() -> None:
         "SECURITY.md",
         "proto/PROTOCOL.md",
         "common/GLOSSARY.md",
+        "common/delta/DELTA.md",
         "common/kernel/KERNEL.md",
     ],
 )

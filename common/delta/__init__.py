@@ -42,7 +42,10 @@ class Method(Protocol):
         """The body of a delta; what it needs besides the base, which is empty where none is needed."""
 
     def decode(self, body: bytes, base: Opened, *, size: int) -> bytes:
-        """The target of `size` bytes; the caller proves its digest."""
+        """The target of `size` bytes; the caller proves its digest.
+
+        Errors: besides, IntegrityError where the base comes out in other pixels than it did at the encoder's.
+        """
 
 
 METHODS: Mapping[str, Method] = MappingProxyType(

@@ -6,7 +6,9 @@
     base       u8 1 and its BLAKE3-256, or u8 0 where none is needed
     body       the rest, the method's own
 
-The target's digest proves all of it: whatever is damaged, no other bytes than the target ever come out.
+The target's digest proves all of it: whatever is damaged, no other bytes than the target ever come out. There is no digest of the
+base's pixels here, as not every method looks at them; those that do keep four bytes of one in their body, so that another
+decoder is noticed before it has worked for nothing.
 """
 
 from __future__ import annotations

@@ -26,6 +26,8 @@ from common.kernel.jpeg import Blocks, Parsed
 
 Expected = NDArray[np.int32]
 
+TRANSFORMS = ("islow", "ifast")
+"""Of an encoder, by their number in deltas."""
 _HEAD = struct.Struct("<II")
 _LAID = struct.Struct("<BHH")
 _STEPS = 64

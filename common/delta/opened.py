@@ -24,6 +24,7 @@ Place = NDArray[np.float64]
 
 As the pixels are stored, whatever EXIF says about turning them; (0, 0) is the top left corner of a picture, (1, 1) the other.
 """
+MARK_BYTES = 4
 
 
 class Opened:
@@ -76,3 +77,10 @@ class Opened:
             return rows, cols, channels
         frame = self.parsed.frame
         return -(-frame.height * eighths // 8), -(-frame.width * eighths // 8), len(frame.planes)
+
+    def mark(self, eighths: int = 8) -> bytes:
+        """Four bytes that tell these pixels from what another decoder makes of the same file. Errors: ContentError.
+
+        The target's digest proves more, but only when all is done, and it does not say what went wrong.
+        """
+        return digest_of(self.pixels(eighths).tobytes())[:MARK_BYTES]

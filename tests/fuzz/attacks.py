@@ -26,6 +26,7 @@ Inputs = tuple[bytes, ...]
 
 SLACK_BYTES = 64
 _STEPS = 64
+_HINT_BYTES = 48
 _MOST_PIXELS = 1 << 21
 """Of a picture that is looked at in many ways: larger ones are only made."""
 
@@ -139,7 +140,7 @@ def _container(made: bytes, base: bytes, target: bytes) -> str:
 
 def _body(body: bytes, base: bytes, name: bytes, size: bytes) -> str:
     """A method alone, whose answer its caller will prove: bytes, or a ContentError."""
-    out = METHODS[name.decode()].decode(body, Opened(base), size=int(size))
+    out = METHODS[name.decode()].decode(body, seeds.Believed(base), size=int(size))
     return f"{name.decode()}: {'as long' if len(out) == int(size) else 'of another length'}"
 
 
@@ -150,6 +151,15 @@ def _encode(target: bytes, base: bytes) -> str:
         raise Wrong("encoded to something else")
     if len(made) > len(target) + SLACK_BYTES:
         raise Wrong(f"{len(made)} bytes for {len(target)}")
+    return delta.described(made)[0]
+
+
+def _hinted(hint: bytes, target: bytes, base: bytes) -> str:
+    """A wrong hint, of any numbers, costs bytes."""
+    place = np.frombuffer(hint[:_HINT_BYTES].ljust(_HINT_BYTES, b"\0"), np.float64).tolist()
+    made = delta.encode_best(target, base, place)
+    if delta.decode(made, base) != target:
+        raise Wrong("encoded to something else")
     return delta.described(made)[0]
 
 
@@ -192,6 +202,13 @@ def _all_bodies() -> Iterable[Inputs]:
         yield one.body, one.base, one.method.encode(), b"%d" % len(one.target)
 
 
+def _bodies_over_bases() -> Iterable[Inputs]:
+    return (inputs for inputs in _all_bodies() if METHODS[inputs[2].decode()].needs_base)
+
+
+_HINT = np.array([1, 0, 0, 0, 1, 0], np.float64).tobytes()
+"""Where all of the target is all of the base."""
+
 ATTACKS: Mapping[str, Attack] = MappingProxyType(
     {
         "parse": Attack(_parse, lambda: [(content,) for content in seeds.jpegs().values()]),
@@ -203,8 +220,9 @@ ATTACKS: Mapping[str, Attack] = MappingProxyType(
         "values": Attack(_values, _told_values, (1,)),
         "container": Attack(_container, seeds.deltas),
         "body": Attack(_body, _all_bodies),
-        "base": Attack(_body, _all_bodies, (1,)),
+        "base": Attack(_body, _bodies_over_bases, (1,)),
         "encode": Attack(_encode, seeds.pairs, (0, 1)),
         "encode_target": Attack(_encode, seeds.pairs),
+        "hinted": Attack(_hinted, lambda: [(_HINT, *pair) for pair in seeds.pairs() if pair[1]]),
     }
 )

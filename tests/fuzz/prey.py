@@ -146,7 +146,7 @@ def met(attack: Attack, inputs: Inputs, lines: _Lines | None = None) -> Outcome:
 
 
 def _kind(word: str) -> str:
-    return re.sub(r"'[^']*'|\d+", "#", word)[:200]
+    return re.sub(r"'[^']*'|\"[^\"]*\"|\d+", "#", word)[:200]
 
 
 class _Lines:

@@ -14,6 +14,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from common.delta.jpegs import TRANSFORMS
 from common.delta.opened import Opened, Place
 from common.delta.search.seen import reduced
 from common.delta.steps.step import Shape, Window
@@ -24,8 +25,6 @@ from common.kernel.frame import Frame
 from common.kernel.jpeg import Blocks
 from common.kernel.pixels import Samples
 
-TRANSFORMS = ("islow", "ifast")
-"""Of an encoder, by their number in deltas."""
 Renders = Callable[[Window], Samples]
 """What an edit makes of a window of the target."""
 

@@ -12,7 +12,7 @@ from common import delta
 from common.delta.jpegs import JpegAlone, JpegCoefficients
 from common.delta.opened import Opened
 from common.delta.replay import JpegReplay
-from common.errors import ContentError
+from common.errors import ContentError, IntegrityError
 from common.kernel import jpeg
 from tests.fakes import pictures
 
@@ -114,7 +114,7 @@ def test_where_the_base_is_no_help_it_is_left_alone(target: bytes) -> None:
 
 @pytest.mark.parametrize("method", [JpegAlone(), JpegCoefficients(), JpegReplay()])
 def test_damaged_bodies_end_in_errors_or_other_bytes_never_in_a_crash(method: JpegAlone | JpegCoefficients | JpegReplay) -> None:
-    """Other bytes are told by their digest, by whoever asked."""
+    """Other bytes are told by their digest, by whoever asked; a wrong mark says that the base has other pixels here."""
     base = pictures.jpeg(1, (160, 120), quality=90)
     target = again(shown(base), quality=60) if isinstance(method, JpegReplay) else base
     known = Opened(base)
@@ -125,5 +125,5 @@ def test_damaged_bodies_end_in_errors_or_other_bytes_never_in_a_crash(method: Jp
         spoilt[int(rng.integers(len(spoilt)))] ^= int(rng.integers(1, 256))
         try:
             method.decode(bytes(spoilt[: int(rng.integers(1, len(spoilt) + 1))]), known, size=len(target))
-        except ContentError:
+        except (ContentError, IntegrityError):
             continue
