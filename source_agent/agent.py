@@ -314,6 +314,7 @@ def _roots(config: SourceConfig, journal: Journal) -> list[Root]:
             rescan_s=policy.rescan,
             pin=PinMode(policy.pin),
             max_file_bytes=policy.max_file_bytes,
+            is_fast=policy.compression == "fast",
             groups=policy.images.group,
             review_s=policy.images.review if policy.images.selection == "review" else 0.0,
         )

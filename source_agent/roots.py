@@ -23,6 +23,8 @@ class Root:
     rescan_s: float = 3600.0
     pin: PinMode = PinMode.REFLINK
     max_file_bytes: int | None = None
+    is_fast: bool = False
+    """Whether contents are coded by what is fast rather than by what makes the fewest bytes."""
     groups: bool = False
     """Whether pictures are compared with others before they go."""
     review_s: float = 0.0

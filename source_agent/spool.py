@@ -108,7 +108,7 @@ class Spool:
             return ready
         fd = self.open(delivery)
         try:
-            parcel = await self._code(fd, delivery, codings=(RAW,) if raw else self._codings(fd, delivery.version.size))
+            parcel = await self._code(fd, delivery, codings=(RAW,) if raw else self._codings(fd, delivery))
         except OSError as error:
             raise Changed(paths.show(delivery.version.path)) from error
         finally:
@@ -123,13 +123,14 @@ class Spool:
         if parcel is not None and parcel.path is not None:
             remove(parcel.path)
 
-    def _codings(self, fd: int, size: int) -> tuple[str, ...]:
+    def _codings(self, fd: int, delivery: Delivery) -> tuple[str, ...]:
+        size = delivery.version.size
         if size > self._keep_bytes:
             room = os.statvfs(self._directory)
             if room.f_bavail * room.f_frsize < size + KEEP_FREE_BYTES:
                 FALLBACKS.labels("any", "no_room").inc()
                 return (RAW,)
-        return candidates(os.pread(fd, HEAD_BYTES, 0), size)
+        return candidates(os.pread(fd, HEAD_BYTES, 0), size, is_fast=self._roots[delivery.root].is_fast)
 
     async def _code(self, fd: int, delivery: Delivery, *, codings: tuple[str, ...]) -> Parcel:
         digest, version = content_of(delivery), delivery.version

@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import struct
 
+from common.coding.skeletons import from_body, to_body
 from common.delta import edits
 from common.delta.edits import Edit, render
-from common.delta.jpegs import from_body, to_body
 from common.delta.opened import Opened
 from common.delta.search import best_edit
 from common.delta.search.judges import TRANSFORMS, JpegJudge
 from common.errors import ContentError
-from common.kernel import jpeg, mixing, pixels
+from common.kernel import mixing, pixels
 
 _HEAD = struct.Struct("<BH")
 
@@ -41,12 +41,12 @@ class JpegReplay:
     def decode(self, body: bytes, base: Opened, *, size: int) -> bytes:
         """The JPEG. Errors: ContentError `damaged`."""
         transform, edit, rest = _opened(body)
-        skeleton, coded = from_body(rest, base.skeleton, size=size)
-        frame = jpeg.frame_of(skeleton)
+        told = from_body(rest, base.skeleton, size=size)
+        frame = told.frame
         if edits.shapes_of(edit, base)[-1] != (frame.height, frame.width, len(frame.planes)):
             raise ContentError("damaged", "the edit makes no picture of the target's size")
         expected = pixels.expect(render(edit, base), frame, transform)
-        return jpeg.emit(skeleton, mixing.decode(coded, frame, expected))
+        return told.file(mixing.decode(told.coded, frame, expected))
 
 
 def _opened(body: bytes) -> tuple[str, Edit, bytes]:
