@@ -41,7 +41,7 @@ from source_agent.journal import Journal
 from source_agent.observer import Observer
 from source_agent.pins import PinMode, Pins
 from source_agent.recogniser import Recogniser
-from source_agent.roots import Root
+from source_agent.roots import Compression, Root
 from source_agent.rules import Rules
 from source_agent.sender import Tools
 from source_agent.spool import Spool
@@ -314,7 +314,7 @@ def _roots(config: SourceConfig, journal: Journal) -> list[Root]:
             rescan_s=policy.rescan,
             pin=PinMode(policy.pin),
             max_file_bytes=policy.max_file_bytes,
-            is_fast=policy.compression == "fast",
+            compression=Compression(policy.compression),
             groups=policy.images.group,
             review_s=policy.images.review if policy.images.selection == "review" else 0.0,
         )

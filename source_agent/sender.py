@@ -241,7 +241,13 @@ class Sender:
             consignment = await self._to_code[lane].get()
             delivery = consignment.delivery
             try:
-                parcel = await self._tools.spool.prepare(delivery, raw=consignment.raw)
+                waiting = self._lanes[lane].qsize()
+                parcel = await self._tools.spool.prepare(
+                    delivery,
+                    raw=consignment.raw,
+                    waits=2 * waiting >= LANE_DEPTH[lane],
+                    staged=consignment.staged.coding if consignment.staged else "",
+                )
                 if parcel.coding not in self._connection.codings:
                     parcel = await self._tools.spool.prepare(delivery, raw=True)
             except ContentError:

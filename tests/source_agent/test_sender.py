@@ -45,7 +45,7 @@ def test_everything_arrives_and_is_journalled(tmp_path: Path) -> None:
         assert site.is_delivered()
         assert site.script.holds() == contents
         assert {u.begin.version.path: u.begin.coding for u in site.script.uploaded} == {
-            b"a.jpg": "jpeg",
+            b"a.jpg": "lepton",
             b"d/text": "zstd",
             b"noise": "raw",
             b"empty": "raw",
