@@ -87,12 +87,11 @@ def _taken_apart(text: bytes, room: Sequence[Piece], known: bytes) -> Embedded |
     size = read_headers(content, has_entropy=True).end
     if size is None:
         raise ContentError("damaged", "a picture that has no end")
-    content = content[:size]
-    if content in known:
-        return None
-    pieces = []
+    pieces, rest = [], size
     for start, end in room:
-        if size > 0:
-            pieces.append((start, min(end, start + size)))
-            size -= end - start
-    return Embedded(pieces, jpeg.parse(content))
+        if rest > 0:
+            pieces.append((start, min(end, start + rest)))
+            rest -= end - start
+    if all(text[start:end] in known for start, end in pieces):
+        return None
+    return Embedded(pieces, jpeg.parse(content[:size]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
@@ -22,12 +23,12 @@ from common.varints import to_varint
 from tests.contracts.coding_contract import decoded, encoded
 from tests.fakes import pictures
 
-SIZE = (640, 480)
+SIZE = (320, 240)
 PHOTO = pictures.jpeg(1, SIZE)
 OTHER = pictures.jpeg(2, (160, 120))
 
 
-def thumbnail(size: tuple[int, int] = (160, 120), how: Image.Resampling = Image.Resampling.BOX) -> bytes:
+def thumbnail(size: tuple[int, int] = (80, 60), how: Image.Resampling = Image.Resampling.BOX) -> bytes:
     """A small one of PHOTO."""
     file = io.BytesIO()
     Image.open(io.BytesIO(PHOTO)).resize(size, how).save(file, "JPEG", quality=85)
@@ -76,10 +77,10 @@ EMBEDDED: dict[str, Callable[[], bytes]] = {
     "none": lambda: PHOTO,
     "a thumbnail": lambda: in_exif(PHOTO, thumbnail()),
     "a picture of something else": lambda: in_exif(PHOTO, OTHER),
-    "a preview behind the end": lambda: PHOTO + thumbnail((320, 240)) + b"more",
-    "a preview with a thumbnail": lambda: PHOTO + in_exif(thumbnail((320, 240)), thumbnail()),
-    "three deep": lambda: PHOTO + in_exif(thumbnail((320, 240)), in_exif(thumbnail(), thumbnail((80, 60)))),
-    "over two segments": lambda: in_flashpix(PHOTO, thumbnail(), at=1000),
+    "a preview behind the end": lambda: PHOTO + thumbnail((160, 120)) + b"more",
+    "a preview with a thumbnail": lambda: PHOTO + in_exif(thumbnail((160, 120)), thumbnail()),
+    "three deep": lambda: PHOTO + in_exif(thumbnail((160, 120)), in_exif(thumbnail(), thumbnail((40, 30)))),
+    "over two segments": lambda: in_flashpix(PHOTO, thumbnail(), at=700),
     "twice the same": lambda: in_exif(in_exif(PHOTO, thumbnail()), thumbnail()),
     "grey in colour": lambda: in_exif(PHOTO, pictures.jpeg(3, (160, 120), grey=True)),
     "four colours": lambda: in_exif(pictures.cmyk_jpeg(1), thumbnail()),
@@ -110,8 +111,8 @@ def test_the_coding_of_the_daemons_brings_all_of_it_back(kind: str) -> None:
         pytest.param(
             in_exif(PHOTO, thumbnail(how=Image.Resampling.BICUBIC)), PHOTO, 0.2 * len(thumbnail()), id="from the picture, bicubic"
         ),
-        pytest.param(PHOTO + thumbnail((320, 240)), PHOTO, 0.2 * len(thumbnail((320, 240))), id="a preview"),
-        pytest.param(in_flashpix(PHOTO, thumbnail(), at=1000), PHOTO, 0.2 * len(thumbnail()), id="over two segments"),
+        pytest.param(PHOTO + thumbnail((160, 120)), PHOTO, 0.2 * len(thumbnail((160, 120))), id="a preview"),
+        pytest.param(in_flashpix(PHOTO, thumbnail(), at=700), PHOTO, 0.2 * len(thumbnail()), id="over two segments"),
         pytest.param(in_exif(in_exif(PHOTO, OTHER), OTHER), in_exif(PHOTO, OTHER), 40, id="a second time"),
     ],
 )
@@ -120,9 +121,10 @@ def test_an_embedded_picture_is_coded_as_a_picture(content: bytes, without: byte
     assert len(body_of(content)) - len(body_of(without)) < most
 
 
-def test_what_is_in_the_base_too_stays_where_it_is() -> None:
-    """It is copied from there."""
-    base, target = in_exif(PHOTO, OTHER), in_exif(pictures.jpeg(1, SIZE, quality=70), OTHER)
+@pytest.mark.parametrize("put", [in_exif, partial(in_flashpix, at=700)])
+def test_what_is_in_the_base_too_stays_where_it_is(put: Callable[[bytes, bytes], bytes]) -> None:
+    """It is copied from there, also in pieces."""
+    base, target = put(PHOTO, OTHER), put(pictures.jpeg(1, SIZE, quality=70), OTHER)
     known = jpeg.parse(base).skeleton
     assert n_found(target) == 1
     assert n_found(target, known) == 0
