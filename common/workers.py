@@ -24,8 +24,8 @@ from common.metrics import WORKER_DEATHS
 from common.worker_process import WorkerProcess
 
 CPU_BASE_S = 10
-CPU_S_PER_MIB = 2
-"""Some twenty times what lepton needs on a common server: room for slow processors, none for a picture that never ends."""
+CPU_S_PER_MIB = 8
+"""Some eight times what `jpeg` needs on a common server: room for slow processors, none for a picture that never ends."""
 WALL_BASE_S = 60.0
 WALL_PER_CPU = 10.0
 LOOK_CPU_BASE_S = 20

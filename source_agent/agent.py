@@ -44,7 +44,7 @@ from source_agent.journal import Journal
 from source_agent.observer import Observer
 from source_agent.pins import PinMode, Pins
 from source_agent.recogniser import Recogniser
-from source_agent.roots import Root
+from source_agent.roots import Compression, Root
 from source_agent.rules import Rules
 from source_agent.spool import Spool
 from source_agent.tally import CLASSES, Tally
@@ -341,6 +341,7 @@ def _roots(config: SourceConfig, journal: Journal) -> list[Root]:
             rescan_s=policy.rescan,
             pin=PinMode(policy.pin),
             max_file_bytes=policy.max_file_bytes,
+            compression=Compression(policy.compression),
             groups=policy.images.group,
             review_s=policy.images.review if policy.images.selection == "review" else 0.0,
         )

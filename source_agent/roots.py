@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from common import paths
@@ -10,6 +11,15 @@ from common.paths import RelPath
 from source_agent.deliveries import RootId, RootKey
 from source_agent.pins import PinMode
 from source_agent.rules import Rules
+
+
+class Compression(StrEnum):
+    """What JPEGs are recoded by."""
+
+    AUTO = "auto"
+    """What is fast while the link waits for contents, what makes the fewest bytes while contents wait for the link."""
+    BEST = "best"
+    FAST = "fast"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +33,7 @@ class Root:
     rescan_s: float = 3600.0
     pin: PinMode = PinMode.REFLINK
     max_file_bytes: int | None = None
+    compression: Compression = Compression.AUTO
     groups: bool = False
     """Whether pictures are compared with others before they go."""
     review_s: float = 0.0

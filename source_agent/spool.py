@@ -1,8 +1,9 @@
 """Contents made ready for the wire: coded by a worker into a private file, or, raw, read from the pin or the file itself.
 
     1. Open the pin, or the file below its root.
-    2. Try the codings that suit the content, the best first. A worker reads the file, codes it and says the digest of what
-       it read: another digest than the journal's means that the file changed, and nothing of it is sent.
+    2. Try the codings that suit the content, the best first, or the fastest where the link would wait. A worker reads the
+       file, codes it and says the digest of what it read: another digest than the journal's means that the file changed,
+       and nothing of it is sent.
     3. What no coding takes, or makes smaller, goes raw. Each refusal is counted by its reason.
 
 Coded files outlive a cut of the link, so that a content is coded once; a crash leaves them to `sweep` at the next start.
@@ -27,7 +28,7 @@ from common.metrics import FALLBACKS
 from common.workers import Coded, Workers
 from source_agent.deliveries import Delivery
 from source_agent.pins import Pins
-from source_agent.roots import Root
+from source_agent.roots import Compression, Root
 
 RAW = "raw"
 HEAD_BYTES = 64
@@ -105,8 +106,11 @@ class Spool:
             raise Changed(paths.show(delivery.version.path)) from error
         return Reading(fd, parcel)
 
-    async def prepare(self, delivery: Delivery, *, raw: bool = False) -> Parcel:
+    async def prepare(self, delivery: Delivery, *, raw: bool = False, waits: bool = False, staged: str = "") -> Parcel:
         """The parcel of a delivery's content, coded unless `raw` is asked for.
+
+        `waits`: it will wait for the link, so that there is time to make it small. `staged` is the coding of which the
+        destination holds a part already.
 
         Errors: Changed, also where the file cannot be read any more: intake finds out what is wrong with it.
         """
@@ -118,7 +122,8 @@ class Spool:
         fd = self.open(delivery)
         self._n_coding += 1
         try:
-            parcel = await self._code(fd, delivery, codings=(RAW,) if raw else self._codings(fd, delivery.version.size))
+            codings = (RAW,) if raw else self._codings(fd, delivery, waits=waits, staged=staged)
+            parcel = await self._code(fd, delivery, codings=codings)
         except OSError as error:
             raise Changed(paths.show(delivery.version.path)) from error
         finally:
@@ -134,13 +139,17 @@ class Spool:
         if parcel is not None and parcel.path is not None:
             remove(parcel.path)
 
-    def _codings(self, fd: int, size: int) -> tuple[str, ...]:
+    def _codings(self, fd: int, delivery: Delivery, *, waits: bool, staged: str) -> tuple[str, ...]:
+        size = delivery.version.size
         if size > self._keep_bytes:
             room = os.statvfs(self._directory)
             if room.f_bavail * room.f_frsize < size + KEEP_FREE_BYTES:
                 FALLBACKS.labels("any", "no_room").inc()
                 return (RAW,)
-        return candidates(os.pread(fd, HEAD_BYTES, 0), size)
+        head, compression = os.pread(fd, HEAD_BYTES, 0), self._roots[delivery.root].compression
+        is_fast = compression is Compression.FAST or (compression is Compression.AUTO and not waits)
+        begun = [coding for coding in candidates(head, size) if coding == staged != RAW]
+        return tuple(dict.fromkeys((*begun, *candidates(head, size, is_fast=is_fast))))
 
     async def _code(self, fd: int, delivery: Delivery, *, codings: tuple[str, ...]) -> Parcel:
         digest, version = content_of(delivery), delivery.version

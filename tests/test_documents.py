@@ -12,7 +12,7 @@ import pytest
 
 from admin_client.cli import smarter
 from common.delta import METHODS
-from common.delta.search import SEARCHES
+from common.delta.search import LEVELS, PLACES
 from common.delta.steps import STEPS
 from common.errors import ExitCode
 from common.model import Limits, RefusalCode
@@ -80,7 +80,7 @@ def test_the_page_about_deltas_lists_every_method_step_and_search() -> None:
     methods = re.findall(r"^\| (`[^|]+`) \| [^|]+ \| [^|]+ \|$", text, re.MULTILINE)
     assert sorted(re.findall("`([^`]+)`", " ".join(methods))) == sorted(METHODS)
     assert re.findall(r"^\| (\d+) \| `(\w+)` \|", text, re.MULTILINE) == [(str(n), step.__name__) for n, step in STEPS.items()]
-    assert re.findall(r"^\| `(\w+)` \| [^|]+ \|$", text, re.MULTILINE) == [*SEARCHES]
+    assert re.findall(r"^\| `(\w+)` \| [^|]+ \|$", text, re.MULTILINE) == [*PLACES, *LEVELS]
 
 
 def test_no_document_leads_out_of_the_tree() -> None:

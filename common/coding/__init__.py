@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Protocol
 
+from common.coding.jpeg import Jpeg
 from common.coding.lepton import LIMIT_BYTES, MAGIC, Lepton
 from common.coding.raw import Raw
 from common.coding.streams import Readable, Writable
@@ -44,17 +45,17 @@ class Coding(Protocol):
         """
 
 
-CODINGS: Mapping[str, Coding] = MappingProxyType({"raw": Raw(), "zstd": Zstd(), "lepton": Lepton()})
+CODINGS: Mapping[str, Coding] = MappingProxyType({coding.name: coding for coding in (Raw(), Zstd(), Lepton(), Jpeg())})
 
 
-def candidates(head: bytes, size: int) -> tuple[str, ...]:
+def candidates(head: bytes, size: int, *, is_fast: bool = False) -> tuple[str, ...]:
     """The codings worth trying on a content of `size` bytes that starts with `head`, best first, `raw` always last.
 
-    A JPEG that lepton refuses is tried with zstd: camera files of many kinds carry uncompressed previews or padding, and the
-    probe of zstd gives up on the others after a few hundred KiB.
+    `is_fast` leaves out what takes long for the last few percent. A JPEG that none takes is tried with zstd: camera files of many
+    kinds carry uncompressed previews or padding, and the probe of zstd gives up on the others after a few hundred KiB.
     """
     if size < WORTH_CODING_BYTES:
         return ("raw",)
     if head.startswith(MAGIC) and size <= LIMIT_BYTES:
-        return ("lepton", "zstd", "raw")
+        return ("lepton", "zstd", "raw") if is_fast else ("jpeg", "lepton", "zstd", "raw")
     return ("zstd", "raw")

@@ -12,7 +12,7 @@ from typing import Final
 
 import lepton_jpeg_python
 
-from common.coding.streams import Readable, Writable, most_coded_bytes, pieces, size_of
+from common.coding.streams import Readable, Writable, check_size, first_bytes, most_coded_bytes, size_of
 from common.errors import ContentError
 
 MAGIC: Final = b"\xff\xd8\xff"
@@ -45,7 +45,7 @@ class Lepton:
         size = size_of(source)
         if size > LIMIT_BYTES:
             raise ContentError("unsupported", f"lepton: a JPEG of {size} bytes: at most {LIMIT_BYTES} are taken")
-        content = _whole(source)
+        content = first_bytes(source, LIMIT_BYTES)
         if not content.startswith(MAGIC):
             raise ContentError("unsupported", "lepton: not a JPEG")
         coded = _call(lambda: lepton_jpeg_python.compress_bytes(content, _CONFIG), "unsupported")
@@ -58,32 +58,15 @@ class Lepton:
 
         Errors: ContentError `damaged`, `too_long` (before anything is decoded, if the coded form says so), `memory`, `crashed`.
         """
-        coded = _whole(source)
+        coded = first_bytes(source, LIMIT_BYTES)
         if len(coded) > LIMIT_BYTES:
             raise ContentError("damaged", f"lepton: a coded form of more than {LIMIT_BYTES} bytes")
         if not coded.startswith(_CODED_MAGIC):
             raise ContentError("damaged", "lepton: not a coded form")
-        _check_size(int.from_bytes(coded[_CODED_SIZE], "little"), size)
+        check_size(int.from_bytes(coded[_CODED_SIZE], "little"), size)
         content = _call(lambda: lepton_jpeg_python.decompress_bytes(coded, _CONFIG), "damaged")
-        _check_size(len(content), size)
+        check_size(len(content), size)
         target.write(content)
-
-
-def _whole(source: Readable) -> bytes:
-    """All bytes, or the first LIMIT_BYTES and some: a source that grows must not fill the memory."""
-    read: list[bytes] = []
-    n_bytes = 0
-    for piece in pieces(source):
-        read.append(piece)
-        n_bytes += len(piece)
-        if n_bytes > LIMIT_BYTES:
-            break
-    return b"".join(read)
-
-
-def _check_size(n_bytes: int, size: int) -> None:
-    if n_bytes != size:
-        raise ContentError("too_long" if n_bytes > size else "damaged", f"lepton: {n_bytes} bytes where the content has {size}")
 
 
 def _call(library: Callable[[], bytes], reason: str) -> bytes:

@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterator
 from typing import Protocol
 
+from common.errors import ContentError
+
 PIECE_BYTES = 256 * 1024
 SMALL_BYTES = 64 * 1024
 LEAST_SAVING = 0.015
@@ -35,11 +37,29 @@ def pieces(source: Readable) -> Iterator[bytes]:
         yield piece
 
 
+def first_bytes(source: Readable, limit: int) -> bytes:
+    """All that `source` has from its present position, or the first `limit` bytes and some: a file that grows has no end."""
+    read: list[bytes] = []
+    n_bytes = 0
+    for piece in pieces(source):
+        read.append(piece)
+        n_bytes += len(piece)
+        if n_bytes > limit:
+            break
+    return b"".join(read)
+
+
 def size_of(source: Readable) -> int:
     """The size of `source` in bytes; leaves it at its first byte."""
     size = source.seek(0, os.SEEK_END)
     source.seek(0)
     return size
+
+
+def check_size(n_bytes: int, size: int) -> None:
+    """Errors: ContentError `too_long`, `damaged` where a content of `size` bytes comes out with another."""
+    if n_bytes != size:
+        raise ContentError("too_long" if n_bytes > size else "damaged", f"{n_bytes} bytes where the content has {size}")
 
 
 def most_coded_bytes(size: int) -> int:

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from common.coding import CODINGS, candidates
 from common.delta.container import Container, from_bytes, to_bytes
-from common.delta.jpegs import JpegAlone, JpegCoefficients
+from common.delta.jpegs import JpegCoefficients
 from common.delta.opened import Opened
 from common.delta.patch import ZstdPatch
 from common.delta.planes import JpegPlanes
@@ -54,7 +54,6 @@ METHODS: Mapping[str, Method] = MappingProxyType(
         "jpeg-coefficients": JpegCoefficients(),
         "jpeg-planes": JpegPlanes(),
         "jpeg-replay": JpegReplay(),
-        "jpeg": JpegAlone(),
         **{name: Whole(coding) for name, coding in CODINGS.items()},
     },
 )
@@ -121,7 +120,7 @@ def _tried(target: Opened, base: Opened) -> Sequence[str]:
         raise ContentError("too_large", f"more than {MAX_BYTES >> 20} MiB are in no delta")
     based = [name for name, method in METHODS.items() if method.needs_base] if base.content else []
     whole = candidates(target.content[:64], len(target.content))
-    return (*based, *(["jpeg"] if target.is_jpeg else []), *whole)
+    return (*based, *whole)
 
 
 def _decodes(made: Container, base: Opened, target: bytes) -> bool:

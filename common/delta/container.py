@@ -16,9 +16,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from common.delta.varints import read_varint, to_varint
 from common.errors import ContentError
 from common.ids import DIGEST_BYTES, Digest
+from common.varints import read_varint, to_varint
 
 MAGIC: Final = b"SMD\x01"
 

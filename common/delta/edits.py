@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from common.delta.opened import EIGHTHS, Opened
 from common.delta.steps import STEPS, Shape, Step, Window, whole
 from common.delta.steps.step import NOTHING
-from common.delta.varints import read_varint, to_varint
 from common.errors import ContentError
 from common.kernel.pixels import Samples
+from common.varints import read_varint, to_varint
 
 MAX_PIXELS = 100_000_000
 """Of the picture after any step, as of any that is decoded."""

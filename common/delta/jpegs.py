@@ -16,11 +16,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from common.coding.skeletons import from_body, to_body
 from common.delta.opened import Opened
-from common.delta.patch import compress, decompress
 from common.delta.steps.geometry import N_FORMS
 from common.errors import ContentError
-from common.kernel import jpeg, mixing
+from common.kernel import mixing
 from common.kernel.frame import Frame
 from common.kernel.jpeg import Blocks, Parsed
 
@@ -28,30 +28,11 @@ Expected = NDArray[np.int32]
 
 TRANSFORMS = ("islow", "ifast")
 """Of an encoder, by their number in deltas."""
-_HEAD = struct.Struct("<II")
 _LAID = struct.Struct("<BHH")
 _STEPS = 64
 """A prediction counts in these parts of a quantisation step."""
 _LEAST_EQUAL = 0.5
 """Of the blocks that show something: fewer that are equal say that the base is another picture."""
-
-
-class JpegAlone:
-    """Without a base."""
-
-    needs_base = False
-
-    def encode(self, target: Opened, base: Opened) -> bytes:
-        """The skeleton and the coefficients. Errors: ContentError as the kernel's."""
-        del base
-        parsed = target.proved
-        return to_body(parsed, b"", mixing.encode(parsed.planes, parsed.frame))
-
-    def decode(self, body: bytes, base: Opened, *, size: int) -> bytes:
-        """The JPEG. Errors: ContentError `damaged`."""
-        del base
-        skeleton, rest = from_body(body, b"", size=size)
-        return jpeg.emit(skeleton, mixing.decode(rest, jpeg.frame_of(skeleton)))
 
 
 class JpegCoefficients:
@@ -72,27 +53,9 @@ class JpegCoefficients:
         if len(body) < _LAID.size:
             raise ContentError("damaged", "a delta that ends early")
         known = base.parsed
-        skeleton, rest = from_body(body[_LAID.size :], known.skeleton, size=size)
-        frame = jpeg.frame_of(skeleton)
-        predicted = _laid_over(known.planes, frame, _Laid(*_LAID.unpack_from(body)))
-        return jpeg.emit(skeleton, mixing.decode(rest, frame, predicted))
-
-
-def to_body(parsed: Parsed, known: bytes, coded: bytes) -> bytes:
-    """A JPEG's skeleton, over a known one, before its coefficients."""
-    skeleton = compress(parsed.skeleton, known)
-    return _HEAD.pack(len(skeleton), len(parsed.skeleton)) + skeleton + coded
-
-
-def from_body(body: bytes, known: bytes, *, size: int) -> tuple[bytes, bytes]:
-    """The skeleton in a body, and the coefficients that follow it. Errors: ContentError `damaged`."""
-    if len(body) < _HEAD.size:
-        raise ContentError("damaged", "a delta that ends early")
-    n_coded, n_bytes = _HEAD.unpack_from(body)
-    if n_bytes > 2 * size + 65536 or _HEAD.size + n_coded > len(body):
-        raise ContentError("damaged", "a skeleton larger than its file")
-    coded = body[_HEAD.size : _HEAD.size + n_coded]
-    return decompress(coded, known, size=n_bytes), body[_HEAD.size + n_coded :]
+        told = from_body(body[_LAID.size :], known.skeleton, size=size)
+        predicted = _laid_over(known.planes, told.frame, _Laid(*_LAID.unpack_from(body)))
+        return told.file(mixing.decode(told.coded, told.frame, predicted))
 
 
 # coefficients of a base, laid over the target's

@@ -16,12 +16,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from common.delta.jpegs import from_body, to_body
+from common.coding.skeletons import from_body, to_body
 from common.delta.opened import Opened
 from common.delta.steps.geometry import N_FORMS, Turn, turned_to
 from common.delta.steps.step import Shape, Window
 from common.errors import ContentError
-from common.kernel import dct, ffmpeg, jpeg, mixing
+from common.kernel import dct, ffmpeg, mixing
 from common.kernel.frame import Frame, Plane
 from common.kernel.jpeg import Blocks, Parsed
 from common.kernel.pixels import Samples
@@ -77,11 +77,11 @@ class JpegPlanes:
         if len(body) < _HEAD.size:
             raise ContentError("damaged", "a delta that ends early")
         form, scaler = _HEAD.unpack_from(body)
-        skeleton, coded = from_body(body[_HEAD.size :], base.skeleton, size=size)
-        frame, known = jpeg.frame_of(skeleton), base.parsed
+        told = from_body(body[_HEAD.size :], base.skeleton, size=size)
+        frame, known = told.frame, base.parsed
         if form >= N_FORMS or scaler >= len(SCALERS) or not _is_alike(frame, known.frame):
             raise ContentError("damaged", "ffmpeg makes no such planes of the base")
-        return jpeg.emit(skeleton, mixing.decode(coded, frame, _expected(known, frame, _Way(form, SCALERS[scaler]))))
+        return told.file(mixing.decode(told.coded, frame, _expected(known, frame, _Way(form, SCALERS[scaler]))))
 
 
 def _ways(frame: Frame, base: Frame) -> Iterator[_Way]:

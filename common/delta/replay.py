@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import struct
 
+from common.coding.skeletons import from_body, to_body
 from common.delta import edits
 from common.delta.edits import Edit, render
-from common.delta.jpegs import TRANSFORMS, from_body, to_body
+from common.delta.jpegs import TRANSFORMS
 from common.delta.opened import MARK_BYTES, Opened
 from common.errors import ContentError, IntegrityError
-from common.kernel import jpeg, mixing, pixels
+from common.kernel import mixing, pixels
 
 _HEAD = struct.Struct(f"<B{MARK_BYTES}sH")
 
@@ -47,12 +48,12 @@ class JpegReplay:
         transform, mark, edit, rest = _opened(body)
         if base.mark(edit.eighths) != mark:
             raise IntegrityError("the base has other pixels here than where the delta was made: another version decoded it")
-        skeleton, coded = from_body(rest, base.skeleton, size=size)
-        frame = jpeg.frame_of(skeleton)
+        told = from_body(rest, base.skeleton, size=size)
+        frame = told.frame
         if edits.shapes_of(edit, base)[-1] != (frame.height, frame.width, len(frame.planes)):
             raise ContentError("damaged", "the edit makes no picture of the target's size")
         expected = pixels.expect(render(edit, base), frame, transform)
-        return jpeg.emit(skeleton, mixing.decode(coded, frame, expected))
+        return told.file(mixing.decode(told.coded, frame, expected))
 
 
 def _opened(body: bytes) -> tuple[str, bytes, Edit, bytes]:

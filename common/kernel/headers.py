@@ -76,6 +76,8 @@ class Headers:
 
     frame: Frame
     scans: tuple[Scan, ...]
+    end: int | None
+    """Behind the end-of-image marker; None where there is none."""
 
 
 def read_headers(content: bytes, *, has_entropy: bool) -> Headers:
@@ -121,6 +123,7 @@ class _Walk:
     latched: dict[int, tuple[int, ...]] = field(default_factory=dict)
     codes: dict[int, bytes] = field(default_factory=dict)
     scans: list[Scan] = field(default_factory=list)
+    end: int | None = None
 
     def segments(self) -> Iterator[tuple[int, bytes]]:
         """Markers with what belongs to them. Bytes between segments, which libjpeg skips too, are passed over."""
@@ -129,6 +132,7 @@ class _Walk:
             marker = content[at + 1]
             self.pos = at + (1 if marker == _FILL else 2)
             if marker == _EOI:
+                self.end = self.pos
                 return
             if marker in _STANDALONE:
                 continue
@@ -156,7 +160,7 @@ class _Walk:
             )
             for at, component in enumerate(self.components)
         )
-        return Headers(Frame(self.width, self.height, self.is_progressive, planes), tuple(self.scans))
+        return Headers(Frame(self.width, self.height, self.is_progressive, planes), tuple(self.scans), self.end)
 
     @property
     def mcu_rows(self) -> int:

@@ -68,6 +68,11 @@ def frame_of(skeleton: bytes) -> Frame:
     return _opened(skeleton)[1].frame
 
 
+def are_equal(one: Parsed, other: Parsed) -> bool:
+    """Whether two pictures have the same coefficients."""
+    return len(one.planes) == len(other.planes) and all(map(np.array_equal, one.planes, other.planes))
+
+
 def _empty(frame: Frame) -> list[Blocks]:
     return [np.zeros((plane.block_rows, plane.block_cols, 64), np.int16) for plane in frame.planes]
 

@@ -69,8 +69,17 @@ def pack(traits: list[Traits], headers: bytes) -> bytes:
         if scan.runs is not None:
             runs = zlib.compress(scan.runs.astype("<u2").tobytes(), 9)
             packed += _number(len(scan.runs)) + _number(len(runs)) + runs
-    packed += headers
-    return _MAGIC + zlib.crc32(packed).to_bytes(4, "little") + bytes(packed)
+    return sealed(bytes(packed) + headers)
+
+
+def sealed(packed: bytes) -> bytes:
+    """A skeleton of what is behind its checksum."""
+    return _MAGIC + zlib.crc32(packed).to_bytes(4, "little") + packed
+
+
+def unsealed(skeleton: bytes) -> bytes:
+    """What is behind the checksum, which whoever proves the file in another way need not keep."""
+    return skeleton[_START:]
 
 
 def unpack(skeleton: bytes) -> tuple[list[Traits], bytes]:

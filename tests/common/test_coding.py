@@ -1,4 +1,4 @@
-"""The three codings: the contract of all, and what is each one's own."""
+"""The codings: the contract of all, and what is each one's own."""
 
 from __future__ import annotations
 
@@ -53,6 +53,19 @@ class TestZstd(CodingContract):
         return [flat(1, 5000), flat(2, 3 * PIECE_BYTES + 5), bytes(2_000_000)]
 
 
+def usual_jpegs() -> list[bytes]:
+    """JPEGs of every usual kind."""
+    size = (160, 120)
+    return [
+        pictures.jpeg(1, size),
+        pictures.jpeg(2, size, progressive=True),
+        pictures.jpeg(3, size, grey=True),
+        pictures.jpeg(4, size, subsampling="4:4:4", quality=95),
+        pictures.jpeg(5, size, exif=pictures.exif_block()),
+        pictures.with_trailer(pictures.jpeg(6, size), b"a short film" * 40),
+    ]
+
+
 class TestLepton(CodingContract):
     """The contract for `lepton`."""
 
@@ -60,16 +73,19 @@ class TestLepton(CodingContract):
     _every_byte_counts = False
 
     def suited(self) -> list[bytes]:
-        """JPEGs of every usual kind."""
-        size = (160, 120)
-        return [
-            pictures.jpeg(1, size),
-            pictures.jpeg(2, size, progressive=True),
-            pictures.jpeg(3, size, grey=True),
-            pictures.jpeg(4, size, subsampling="4:4:4", quality=95),
-            pictures.jpeg(5, size, exif=pictures.exif_block()),
-            pictures.with_trailer(pictures.jpeg(6, size), b"a short film" * 40),
-        ]
+        """What it was made for."""
+        return usual_jpegs()
+
+
+class TestJpeg(CodingContract):
+    """The contract for `jpeg`."""
+
+    name = "jpeg"
+    _every_byte_counts = False
+
+    def suited(self) -> list[bytes]:
+        """As Lepton, and pictures of four colours."""
+        return [*usual_jpegs(), pictures.cmyk_jpeg(7)]
 
 
 @pytest.mark.parametrize("name", CODINGS)
@@ -91,12 +107,13 @@ def test_decoding_any_bytes_gives_the_stated_size_or_is_refused(name: str, head:
 
 def test_the_names_on_disks_stay() -> None:
     """A name that disappears makes every object under it unreadable."""
-    assert tuple(CODINGS) == ("raw", "zstd", "lepton")
+    assert tuple(CODINGS) == ("raw", "zstd", "lepton", "jpeg")
 
 
-def test_a_jpeg_is_tried_with_lepton_first_and_raw_is_always_last() -> None:
+def test_a_jpeg_is_tried_with_what_suits_it_first_and_raw_is_always_last() -> None:
     """The choice by content, with no reading but the head."""
-    assert candidates(b"\xff\xd8\xff\xe1", 100_000) == ("lepton", "zstd", "raw")
+    assert candidates(b"\xff\xd8\xff\xe1", 100_000) == ("jpeg", "lepton", "zstd", "raw")
+    assert candidates(b"\xff\xd8\xff\xe1", 100_000, is_fast=True) == ("lepton", "zstd", "raw")
     assert candidates(b"\xff\xd8\xff\xe1", LIMIT_BYTES + 1) == ("zstd", "raw")
     assert candidates(b"%PDF-1.4", 100_000) == ("zstd", "raw")
     assert candidates(b"", 0) == ("raw",)

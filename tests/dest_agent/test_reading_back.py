@@ -135,16 +135,17 @@ def test_contents_come_in_the_order_asked_however_they_are_kept(
     asyncio.run(scene())
 
 
-def test_a_picture_is_kept_as_lepton_and_comes_back(tmp_path: Path, pki: Path) -> None:
+@pytest.mark.parametrize("coding", ["lepton", "jpeg"])
+def test_a_picture_is_kept_as_it_was_coded_and_comes_back(tmp_path: Path, pki: Path, coding: str) -> None:
     """Through the real worker processes, both ways."""
     picture = jpeg(1)
 
-    async def coded() -> bytes:
+    async def encoded() -> bytes:
         workers = Workers(1)
         source, target = os.memfd_create("source"), os.memfd_create("target")
         try:
             os.write(source, picture)
-            await workers.encode("lepton", source, target)
+            await workers.encode(coding, source, target)
             return os.pread(target, 1 << 24, 0)
         finally:
             os.close(source)
@@ -152,10 +153,10 @@ def test_a_picture_is_kept_as_lepton_and_comes_back(tmp_path: Path, pki: Path) -
             await workers.close()
 
     async def scene() -> None:
-        lepton = await coded()
+        coded = await encoded()
         async with site(config(tmp_path, pki), pki) as at, at.caller() as client:
-            assert refusals(await client.upload(*frames(file_version(1, picture), lepton, coding="lepton"))) == [None]
-            assert client.objects() == [f"{digest_of(picture).hex()}.lepton"]
+            assert refusals(await client.upload(*frames(file_version(1, picture), coded, coding=coding))) == [None]
+            assert client.objects() == [f"{digest_of(picture).hex()}.{coding}"]
             assert await client.fetched(digest_of(picture)) == [picture]
 
     asyncio.run(scene())
