@@ -31,6 +31,7 @@ Levels = npt.NDArray[np.int32]
 SIXTEEN_BITS = 257
 """A level of 8 bits in levels of 16."""
 _NEARLY_FLOAT = 1 << 14
+_MOST_IN_BOX = 1 << 12
 _FEWEST_SAMPLES = 128
 """To a side, that ImageMagick makes a thumbnail of."""
 
@@ -75,6 +76,11 @@ class Boxed:
     wide: int
     rule: str
     is_repeated: bool = False
+
+    def __post_init__(self) -> None:
+        """Errors: ContentError `damaged` of boxes that nobody makes."""
+        if self.tall * self.wide > _MOST_IN_BOX:
+            raise ContentError("damaged", "a box of too many samples")
 
     def needs(self, window: Window) -> Window:
         """The boxes, as far as the picture reaches."""
@@ -270,6 +276,8 @@ def _vips(leading: int | None, down_bits: int, rule: str) -> Callable[[Size, Siz
             if shrink != whole:
                 table = masked(size[k], outputs[k], kernel, shrink / whole, extra=extra / whole, bits=bits)
                 passes.append(Weighted(table, is_down=k == 0))
+            elif size[k] != outputs[k]:
+                raise ContentError("damaged", "a factor that does not lead to the size")
             size[k] = outputs[k]
         return Plan(outputs, tuple(passes))
 

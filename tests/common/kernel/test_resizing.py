@@ -277,6 +277,8 @@ def test_what_an_engine_does_not_do_is_damage() -> None:
     for engine, kernel, outputs, where in (
         ("vips", "lanczos2", (300, 400), None),
         ("vips", "lanczos", (300, 100), None),
+        ("vips_shorter", "lanczos", (243, 400), None),
+        ("pillow_reduced", "lanczos", (1, 1), None),
         ("vips", "gaussian", (100, 100), None),
         ("picked", "lanczos", (100, 100), None),
         ("pillow_reduced", "lanczos", (100, 100), area),
