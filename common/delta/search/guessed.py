@@ -24,7 +24,9 @@ from common.delta.search.seen import Look, look, reduced, shrunk
 from common.delta.steps import Shape
 
 SURE = 0.97
-"""A likeness that ends the search for other places."""
+"""A likeness that ends the search for a piece in other forms."""
+LIKELY = 0.85
+"""A likeness of a place that is looked at before other ways to search."""
 LEAST = 0.55
 """A likeness below which a place is none."""
 _SIDE = 256
@@ -100,7 +102,7 @@ def guesses(base: Opened, judge: Judge) -> Iterator[Guess]:
         found = sorted(search(pair, judge.hint), key=lambda guess: -guess.likeness)[:_KEPT]
         near = sorted((pair.drawn(guess.place) for guess in found), key=lambda guess: -guess.likeness)
         for guess in near:
-            if guess.likeness >= SURE:
+            if guess.likeness >= LIKELY:
                 yield guess
             else:
                 best.append(guess)
