@@ -25,7 +25,7 @@ _MOST_BYTES_LOOKED_AT: Final = 1 << 30
 _START: Final = b"\xff\xd8\xff"
 _FLASHPIX: Final = re.compile(rb"\xff\xe2(?P<length>..)FPXR\0.\x02(?P<stream>..)....", re.DOTALL)
 
-Piece = tuple[int, int]
+Span = tuple[int, int]
 """Where it begins and where it ends."""
 
 
@@ -33,7 +33,7 @@ Piece = tuple[int, int]
 class Embedded:
     """A picture, and where it lies."""
 
-    pieces: Sequence[Piece]
+    spans: Sequence[Span]
     parsed: Parsed
 
 
@@ -54,11 +54,11 @@ def find(text: bytes, known: bytes) -> Iterator[Embedded]:
         if found is None:
             at += len(_START)
         else:
-            at, n_found = found.pieces[-1][1], n_found + 1
+            at, n_found = found.spans[-1][1], n_found + 1
             yield found
 
 
-def _flashpix(text: bytes) -> Sequence[tuple[bytes, Piece]]:
+def _flashpix(text: bytes) -> Sequence[tuple[bytes, Span]]:
     """The streams' names and places in the segments of FlashPix."""
     found = []
     for match in _FLASHPIX.finditer(text):
@@ -68,7 +68,7 @@ def _flashpix(text: bytes) -> Sequence[tuple[bytes, Piece]]:
     return found
 
 
-def _room(text: bytes, segments: Sequence[tuple[bytes, Piece]], at: int) -> Sequence[Piece]:
+def _room(text: bytes, segments: Sequence[tuple[bytes, Span]], at: int) -> Sequence[Span]:
     """The pieces in which a picture that begins there may go on."""
     for n, (stream, (start, end)) in enumerate(segments):
         if start <= at < end:
@@ -81,7 +81,7 @@ def _room(text: bytes, segments: Sequence[tuple[bytes, Piece]], at: int) -> Sequ
     return [(at, len(text))]
 
 
-def _taken_apart(text: bytes, room: Sequence[Piece], known: bytes) -> Embedded | None:
+def _taken_apart(text: bytes, room: Sequence[Span], known: bytes) -> Embedded | None:
     """The picture at the beginning of the room; None of one that is known. Errors: ContentError where there is none."""
     content = b"".join(text[start:end] for start, end in room)
     size = read_headers(content, has_entropy=True).end

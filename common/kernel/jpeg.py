@@ -50,7 +50,7 @@ def parse(content: bytes, *, verify: bool = True) -> Parsed:
 
 def emit(skeleton: bytes, planes: Sequence[Blocks]) -> bytes:
     """The file of a skeleton and its coefficients. Errors: ContentError `damaged` if they do not belong together."""
-    traits, headers, blob = _opened(skeleton)
+    traits, headers, blob = opened(skeleton)
     shapes = [(plane.block_rows, plane.block_cols, 64) for plane in headers.frame.planes]
     if [plane.shape for plane in planes] != shapes or any(plane.dtype != np.int16 for plane in planes):
         raise ContentError("damaged", "the coefficients are not those of the skeleton's frame")
@@ -65,7 +65,7 @@ def emit(skeleton: bytes, planes: Sequence[Blocks]) -> bytes:
 
 def frame_of(skeleton: bytes) -> Frame:
     """The shape of the coefficients that a skeleton needs. Errors: ContentError."""
-    return _opened(skeleton)[1].frame
+    return opened(skeleton)[1].frame
 
 
 def are_equal(one: Parsed, other: Parsed) -> bool:
@@ -95,7 +95,8 @@ def _without_entropy(content: bytes, headers: Headers) -> bytes:
     return b"".join(content[start:end] for start, end in zip(starts, ends, strict=True))
 
 
-def _opened(skeleton: bytes) -> tuple[list[Traits], Headers, bytes]:
+def opened(skeleton: bytes) -> tuple[list[Traits], Headers, bytes]:
+    """What is in a skeleton: the traits of each scan, what the headers say, and the headers. Errors: ContentError."""
     traits, blob = unpack(skeleton)
     headers = read_headers(blob, has_entropy=False)
     if len(traits) != len(headers.scans):

@@ -13,9 +13,11 @@ from common.kernel.scans cimport (
     LONGEST_RUN, NO_CODE, NO_MEMORY, OK, OTHER_RUNS, Codes, Plan, Strip, Tables, length_of, locate, lowest_of, not_zero, plan_of, raise_for, swap32,
 )
 
-import numpy
+from dataclasses import replace
 
 from common.kernel.skeleton import RESTARTS
+
+ANY_SYMBOL = bytes(7) + bytes([128, 128]) + bytes(7) + bytes(range(256))
 
 cdef enum:
     BLOCK_BYTES = 1024
@@ -82,10 +84,11 @@ cdef inline void _put(Sink* out, uint32_t bits, int n) noexcept nogil:
             out.pos += 4
 
 
-cdef inline int _put_symbol(Sink* out, const Codes* table, int symbol, uint32_t bits, int n) noexcept nogil:
+cdef inline int _put_symbol(Sink* out, Codes* table, int symbol, uint32_t bits, int n) noexcept nogil:
     """The code of a symbol, and the n bits, at most 16, that belong to it."""
     if table.length[symbol] == 0:
         return NO_CODE
+    table.used[symbol] += 1
     _put(out, <uint32_t> table.code[symbol] << n | bits, table.length[symbol] + n)
     return OK
 
@@ -97,7 +100,7 @@ cdef void _put_corrections(Writer* w, Py_ssize_t first, Py_ssize_t last) noexcep
         _put(&w.out, w.corrections[i], 1)
 
 
-cdef int _write_run(Writer* w, const Codes* ac) noexcept nogil:
+cdef int _write_run(Writer* w, Codes* ac) noexcept nogil:
     """The run of ended blocks, if there is one, and its corrections."""
     cdef int digits
     if w.run == 0:
@@ -117,7 +120,7 @@ cdef int _write_run(Writer* w, const Codes* ac) noexcept nogil:
     return OK
 
 
-cdef inline int _end_block(Writer* w, const Codes* ac) noexcept nogil:
+cdef inline int _end_block(Writer* w, Codes* ac) noexcept nogil:
     """One block more in the run."""
     w.run += 1
     if w.run >= w.longest or (w.runs == NULL and w.n_corrections > MOST_CORRECTIONS):
@@ -277,7 +280,21 @@ def write_scan(scan, traits, planes):
 
     `traits.runs` None means libjpeg's rule. Errors: ContentError `damaged` (a coefficient that the tables have no code for).
     """
+    return _written(Tables(), scan, traits, planes)
+
+
+def count_symbols(scan, traits, planes):
+    """How often `write_scan` would write each symbol: of each part of the scan for DC and for AC, two lists of 256.
+
+    Whatever tables the scan has: with one that has a code for every symbol in their stead. Errors: as `write_scan`.
+    """
     cdef Tables tables = Tables()
+    _written(tables, replace(scan, parts=[replace(part, dc=ANY_SYMBOL, ac=ANY_SYMBOL) for part in scan.parts]), traits, planes)
+    return [(tables.codes[2 * n].used, tables.codes[2 * n + 1].used) for n in range(len(scan.parts))]
+
+
+cdef bytes _written(Tables tables, scan, traits, planes):
+    """The bytes; and how often each symbol of the tables was used."""
     cdef Plan plan
     cdef Writer w
     cdef const uint16_t[::1] runs

@@ -36,6 +36,7 @@ ctypedef struct Codes:
     uint8_t symbols[256]
     uint16_t code[256]                 # by symbol
     uint8_t length[256]                # by symbol, 0 if it has no code
+    uint32_t used[256]                 # by symbol, how often it was written
 
 ctypedef struct Strip:                 # what a component has in the scan
     int16_t* blocks

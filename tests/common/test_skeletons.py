@@ -148,6 +148,25 @@ def test_headers_that_everybody_writes_take_a_few_bytes() -> None:
     assert len(body_of(pictures.jpeg(1, (64, 64), grey=True))) < 40
 
 
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("quality", [20, 60, 95])
+def test_tables_that_libjpeg_makes_are_not_told(quality: int, progressive: bool) -> None:
+    """A few bytes say where they belong."""
+    file = io.BytesIO()
+    pictures.photo(1, SIZE).save(file, "JPEG", quality=quality, optimize=True, progressive=progressive)
+    assert len(body_of(file.getvalue())) < (150 if progressive else 70)
+    assert comes_back(file.getvalue())
+
+
+def test_a_table_that_no_scan_uses_is_not_made() -> None:
+    """Something left out of where none is."""
+    inner = sheet(0, 1, len(TEXT), 20, text=TEXT)
+    told = from_body(inner, b"", size=len(OTHER))
+    with pytest.raises(ContentError) as refusal:
+        told.file(jpeg.parse(OTHER).planes)
+    assert refusal.value.reason == "damaged"
+
+
 def test_what_is_customary_stays_for_ever() -> None:
     """Coded JPEGs need the very bytes. If this fails, the codings that use them want new names."""
     assert digest_of(customary()).hex() == "b72d7bff173f6fcc008bd6948f2bd0bdffa63c22ef1d81c523ff4c2b9a0988cb"
@@ -166,14 +185,18 @@ TEXT = unsealed(jpeg.parse(OTHER).skeleton)
     [
         pytest.param(b"", id="nothing"),
         pytest.param(sheet(), id="an empty sheet"),
-        pytest.param(sheet(0), id="no skeleton"),
+        pytest.param(sheet(0, 0), id="no skeleton"),
+        pytest.param(sheet(0, 256, text=TEXT), id="too many tables"),
+        pytest.param(sheet(0, 1, 5, 16, text=TEXT), id="a table of no symbols"),
+        pytest.param(sheet(0, 1, 5, 1 << 40, text=TEXT), id="a table larger than any"),
+        pytest.param(sheet(0, 1, 1 << 40, 30, text=TEXT), id="a table beyond the end"),
         pytest.param(sheet(MOST_PICTURES + 1, text=TEXT), id="too many pictures"),
         pytest.param(sheet(1, 65, text=TEXT), id="too many pieces"),
         pytest.param(sheet(1, 1, 0, 1 << 40, 0, 0, 0, text=TEXT), id="a piece larger than the file"),
         pytest.param(sheet(1, 1, 1 << 40, 1, 0, 0, 1, 0, text=TEXT), id="a piece beyond the end"),
         pytest.param(sheet(1, 1, 0, 1, 0, 0, 1 << 20, text=TEXT), id="an inner sheet beyond the end"),
-        pytest.param(sheet(0, text=TEXT.replace(b"\0\x78\0\xa0", b"\x18\0\x18\0")), id="a picture too large for its file"),
-        pytest.param(sheet(0, text=TEXT + bytes(1 << 20)), id="a skeleton too large for its file"),
+        pytest.param(sheet(0, 0, text=TEXT.replace(b"\0\x78\0\xa0", b"\x18\0\x18\0")), id="a picture too large for its file"),
+        pytest.param(sheet(0, 0, text=TEXT + bytes(1 << 20)), id="a skeleton too large for its file"),
     ],
 )
 def test_a_body_that_makes_no_sense_is_refused(body: bytes) -> None:
@@ -186,8 +209,8 @@ def test_a_body_that_makes_no_sense_is_refused(body: bytes) -> None:
 @pytest.mark.parametrize("origin", [3, 2 * 99])
 def test_an_origin_that_is_not_there_is_refused(origin: int) -> None:
     """A picture to come, and a way that is not known."""
-    inner = b"\0" + TEXT
-    body = sheet(1, 1, len(TEXT), len(OTHER), origin, 0, len(inner), text=inner + TEXT)
+    inner = b"\0\0" + TEXT
+    body = sheet(1, 1, len(TEXT), len(OTHER), origin, 0, len(inner), text=inner + b"\0" + TEXT)
     told = from_body(body, b"", size=2 * len(OTHER))
     with pytest.raises(ContentError) as refusal:
         told.file(jpeg.parse(OTHER).planes)
