@@ -25,7 +25,7 @@ from common.clock import Clock, SystemClock
 from common.durable import make_directory
 from common.errors import ContentError, SmarterError, TransientError
 from common.logs import get
-from common.metrics import FALLBACKS, snapshot
+from common.metrics import DELTA_FALLBACKS, FALLBACKS, snapshot
 from common.wire.transport import SERVER_OPTIONS
 from common.workers import Workers
 from source_agent import groups_admin
@@ -76,6 +76,8 @@ class Summary:
     refused: list[dict[str, str]] = field(default_factory=list)
     skipped: list[dict[str, str]] = field(default_factory=list)
     fallbacks: dict[str, int] = field(default_factory=dict)
+    delta_fallbacks: dict[str, int] = field(default_factory=dict)
+    """Members that went whole, by reason."""
     seconds: float = 0.0
     cpu_seconds: float = 0.0
     """Of the agent and its workers; known once those have ended."""
@@ -211,6 +213,7 @@ class Source:
             refused=[{"path": paths.show(v.path), "root": v.root, "reason": reason} for v, reason in self.journal.quarantined()],
             skipped=[{"path": paths.show(path), "kind": kind} for s in seen for path, kind in s.skipped],
             fallbacks={reason: int(n) for reason, n in snapshot(FALLBACKS).items()},
+            delta_fallbacks={reason: int(n) for reason, n in snapshot(DELTA_FALLBACKS).items()},
             seconds=round(self.clock.monotonic_s() - self.started_s, 3),
         )
 
@@ -221,6 +224,7 @@ class Source:
             agent=self.config.agent.name,
             journal=self.journal,
             groups=groups,
+            deltas=self.encoder.deltas,
             observer=self.observer,
             deliverer=self.deliverer,
             tally=self.tally,
