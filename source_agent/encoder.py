@@ -37,6 +37,7 @@ WINDOW = 256
 GOOD_ENOUGH = 1 / 20
 """Of a target: no other base is tried below this."""
 PAUSE_S = 0.05
+SWEEP_EVERY_S = 600.0
 _REMEMBERED = 4096
 """Bases that were refused; what is forgotten is asked for once more."""
 
@@ -65,6 +66,7 @@ class Encoder:
     _refused: dict[Digest, None] = field(default_factory=dict)
     """Bases that the destination does not take, or that could not be read here; asked again after the next start."""
     _n_losing: int = 0
+    _swept_s: float = 0.0
 
     @property
     def quiet(self) -> bool:
@@ -85,7 +87,14 @@ class Encoder:
         while True:
             self._wake.clear()
             if not await self._round():
+                await self._sweep()
                 await self._wake.wait()
+
+    async def _sweep(self) -> None:
+        """Now and then: what nobody waits for any more goes. Nothing is being made at this moment."""
+        if self.clock.monotonic_s() - self._swept_s > SWEEP_EVERY_S:
+            self._swept_s = self.clock.monotonic_s()
+            await asyncio.to_thread(self.take_up)
 
     async def _round(self) -> bool:
         """Goes once through all that may be made now; whether there was anything."""

@@ -288,7 +288,9 @@ class Sender:
             raise TransientError(f"the destination sent a receipt that answers nothing: {receipt.seq}")
         match receipt.outcome:
             case Stored():
-                self._end(Outcome(delivery, State.REPLICATED))
+                # A delta whose receipt was lost is there all the same, as a delta: no other may be over its content.
+                as_delta = delivery.version.digest is not None and self._members.delta(delivery.version.digest) is not None
+                self._end(Outcome(delivery, State.REPLICATED, as_delta=as_delta))
             case Refusal(RefusalCode.NEED_CONTENT) if delivery.version.digest is not None:
                 await asyncio.to_thread(self._tools.journal.forget_durable, content_of(delivery))
                 self._route(delivery, is_held=False)
