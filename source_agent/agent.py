@@ -179,11 +179,13 @@ class Source:
 
     async def _lose_patience(self) -> None:
         """Errors: TransientError once nothing has gone forward for the configured time, with the reason as last heard."""
+        worked_s = 0.0
         while True:
             await self.clock.sleep(PATIENCE_CHECK_S)
-            idle_s = self.clock.monotonic_s() - self.tally.progress_s
-            if not self.deliverer.tools.idle():
-                continue  # still reading, or looking at pictures; what makes deltas says so itself
+            if not self.deliverer.tools.idle() or self.encoder.n_working:
+                worked_s = self.clock.monotonic_s()
+                continue  # still reading, looking at pictures, or making deltas: nothing may be there to be answered
+            idle_s = self.clock.monotonic_s() - max(self.tally.progress_s, worked_s)
             if self.tally.problem and idle_s > self.config.patience:
                 raise TransientError(f"gave up after {idle_s:.0f} s without progress: {self.tally.problem}")
             # Proving a very large content takes its time, and says nothing meanwhile; but not for ever.

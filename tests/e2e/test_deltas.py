@@ -65,6 +65,7 @@ def test_near_duplicates_travel_as_deltas_and_come_back_byte_for_byte() -> None:
         assert {"again.jpg", "stripped.jpg"} <= set(deltas)
         assert {there[name]["base"] for name in deltas} == {there["original.jpg"]["digest"]}
         assert sum(there[name]["stored_bytes"] for name in deltas) <= once["sent_bytes"]["deltas"]
+        assert 0 < once["sent_bytes"]["approximations"] < 800 * len(names)
         assert there["stripped.jpg"]["stored_bytes"] < 1000
         assert len(deltas) == dict(journalled(at, "SELECT state, count(*) FROM delta GROUP BY state"))["stored"]
         assert not any((at.journal.parent / "deltas").iterdir()), "a delta outlived its receipt"

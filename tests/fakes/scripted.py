@@ -82,6 +82,7 @@ class Script:
     offered: list[model.Offer] = field(default_factory=list)
     uploaded: list[Arrival] = field(default_factory=list)
     recorded: list[Version] = field(default_factory=list)
+    announced: list[model.Announcement] = field(default_factory=list)
     contents: dict[Digest, bytes] = field(default_factory=dict)
     versions: dict[int, Version] = field(default_factory=dict)
 
@@ -187,6 +188,16 @@ class ScriptedServicer(ReplicationServicer):
             versions = [version_from_pb(m, agent=SOURCE) for m in batch.versions]
             self._script.recorded += versions
             yield wire.receipts_to_pb(Receipt(v.id.seq, self._record(v)) for v in versions)
+
+    async def Announce(  # noqa: N802
+        self, stream: AsyncIterator[pb.AnnouncementBatch], context: Context
+    ) -> AsyncIterator[pb.AnnouncedBatch]:
+        """Hears everything."""
+        del context
+        async for batch in stream:
+            announcements = wire.announcements_from_pb(batch, Limits(), agent=SOURCE)
+            self._script.announced += announcements
+            yield wire.announced_to_pb(announcements, [a.version.id.seq for a in announcements])
 
     def _record(self, version: Version) -> Outcome:
         if scripted := self._script.records.get(version.path):
