@@ -12,7 +12,7 @@ from typing import Any
 
 import grpc.aio
 
-from common import model
+from common import delta, model
 from common.coding import CODINGS
 from common.ids import Digest, digest_of
 from common.model import (
@@ -166,14 +166,20 @@ class ScriptedServicer(ReplicationServicer):
         coded = (self._partial[: begin.offset] if begin.offset else b"") + bytes(upload.data)
         assert digest_of(coded) == coded_digest
         assert len(coded) == begin.coded_bytes
-        content = io.BytesIO()
-        CODINGS[begin.coding].decode(io.BytesIO(coded), content, size=begin.version.size)
+        content = self._decoded(begin, coded)
         digest = begin.version.digest
-        if digest != digest_of(content.getvalue()):
+        if digest != digest_of(content):
             return Refusal(RefusalCode.PROOF_FAILED)
-        self._script.contents[digest] = content.getvalue()
+        self._script.contents[digest] = content
         self._script.versions[begin.version.id.seq] = begin.version
         return Stored()
+
+    def _decoded(self, begin: Begin, coded: bytes) -> bytes:
+        if begin.base is not None:
+            return delta.decode(coded, self._script.contents[begin.base])
+        content = io.BytesIO()
+        CODINGS[begin.coding].decode(io.BytesIO(coded), content, size=begin.version.size)
+        return content.getvalue()
 
     @staticmethod
     def _receipt(upload: Arrival, outcome: Outcome) -> pb.Receipt:
