@@ -254,6 +254,16 @@ class Receipt:
     outcome: Stored | Refusal
 
 
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """A version whose content comes later, and what makes of a held picture roughly what it shows."""
+
+    version: Version
+    base: Digest
+    approximation: bytes
+    """As `common.delta.approximate` writes it; from a peer any bytes."""
+
+
 # what travels around a content
 
 

@@ -117,17 +117,18 @@ class Workers:
         values = await self._code("decode", {"coding": coding, "size": size}, fds=fds, work_bytes=work_bytes)
         return _admitted(lambda: Decoded(digest=digest_from(bytes.fromhex(values["digest"])), n_bytes=int(values["bytes"])))
 
-    async def encode_delta(self, target: tuple[int, Digest], base: tuple[int, Digest]) -> Delta:
+    async def encode_delta(self, target: tuple[int, Digest], base: tuple[int, Digest], *, hint: str = "") -> Delta:
         """The smallest delta of one open content over another, decoded again by a worker that is started for that.
 
+        `hint` says where in the base the target may be, as `jobs.hint_of` writes it.
         Errors: as `encode`; ContentError, `changed`, `base_changed` where a file is not the content of its digest any more,
         `mismatch` where the delta does not come back as it was.
         """
         made = os.memfd_create("delta", os.MFD_CLOEXEC)
         try:
-            fds, digests = [base[0], target[0], made], {"digest_0": base[1].hex(), "digest_1": target[1].hex()}
+            fds, arguments = [base[0], target[0], made], {"digest_0": base[1].hex(), "digest_1": target[1].hex(), "hint": hint}
             cpu_s = delta_cpu_s(*fds)
-            values = await self.run("delta_encode", digests, fds=fds, cpu_s=cpu_s, wall_s=WALL_PER_CPU * cpu_s)
+            values = await self.run("delta_encode", arguments, fds=fds, cpu_s=cpu_s, wall_s=WALL_PER_CPU * cpu_s)
             content = os.pread(made, os.fstat(made).st_size, 0)
             delta = _admitted(lambda: Delta(str(values["method"]), bool(values["needs_base"]), content))
             # must: whatever state of a library made it wrong is not there to agree with it.
@@ -137,6 +138,19 @@ class Workers:
         if decoded.digest != target[1]:
             raise ContentError("mismatch", f"a delta by {delta.method} comes back as {decoded.digest.hex()}")
         return delta
+
+    async def approximate(self, target_fd: int, base_fd: int, *, hint: str = "") -> bytes:
+        """What makes of a base roughly what a target shows; `hint` as in `encode_delta`.
+
+        Errors: as `encode`; ContentError `unsupported` where the base shows nothing of it.
+        """
+        made = os.memfd_create("approximation", os.MFD_CLOEXEC)
+        try:
+            fds, cpu_s = [base_fd, target_fd, made], delta_cpu_s(base_fd, target_fd)
+            await self.run("approximate", {"hint": hint}, fds=fds, cpu_s=cpu_s, wall_s=WALL_PER_CPU * cpu_s)
+            return os.pread(made, os.fstat(made).st_size, 0)
+        finally:
+            os.close(made)
 
     async def decode_delta(self, delta_fd: int, base_fd: int, target_fd: int | None) -> Decoded:
         """Decodes a delta over its base into `target_fd`; with None what comes out is only digested.

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from common.clock import Clock
 from common.database import DatabaseError
 from common.durable import crash_point
-from common.model import Receipt, Refusal, RefusalCode, Stored, Version
+from common.model import Announcement, Receipt, Refusal, RefusalCode, Stored, Version
 from dest_agent.catalogue import Arrival, Catalogue
 from dest_agent.store import NoSpace, StoreFailed
 
@@ -43,6 +43,15 @@ class Committer:
         waiting = [await self._enqueue(Arrival(version, sharing)) for version in versions]
         outcomes = await asyncio.gather(*waiting, return_exceptions=True)
         return [Receipt(version.id.seq, _outcome(outcome)) for version, outcome in zip(versions, outcomes, strict=True)]
+
+    async def announce(self, announcements: Sequence[Announcement], *, sharing: frozenset[str]) -> list[int]:
+        """Keeps what a source announces, and gives the sequences of what is kept. Errors: DatabaseError."""
+
+        def announce() -> list[int]:
+            """In the thread that writes."""
+            return self._catalogue.announce(announcements, sharing=sharing, announced_ns=self._clock.now_ns())
+
+        return await asyncio.get_running_loop().run_in_executor(self._thread, announce)
 
     async def _enqueue(self, arrival: Arrival) -> asyncio.Future[Stored | Refusal]:
         if self._writing is None:

@@ -10,12 +10,13 @@ import grpc
 import grpc.aio
 
 from common.clock import Clock
-from common.metrics import FALLBACKS, WATCH_OVERFLOWS, snapshot
+from common.metrics import DELTA_FALLBACKS, FALLBACKS, WATCH_OVERFLOWS, snapshot
 from common.paths import RelPath
 from common.pb import admin_pb2 as pb
 from common.pb.admin_pb2_grpc import AdminServicer, add_AdminServicer_to_server
 from source_agent.deliverer import Deliverer
 from source_agent.deliveries import RootKey
+from source_agent.deltas import Deltas
 from source_agent.groups import Groups
 from source_agent.journal import Journal
 from source_agent.link import SOFTWARE
@@ -33,6 +34,7 @@ class SourceAdmin(AdminServicer):
     agent: str
     journal: Journal
     groups: Groups
+    deltas: Deltas
     observer: Observer
     deliverer: Deliverer
     tally: Tally
@@ -83,6 +85,8 @@ class SourceAdmin(AdminServicer):
             last_rescan_ns=self.observer.last_rescan_ns,
             dirty=self.journal.n_dirty(),
             pictures=self.groups.counts(),
+            deltas=self.deltas.counts(),
+            delta_fallbacks={reason: int(n) for reason, n in snapshot(DELTA_FALLBACKS).items()},
         )
 
     def _problems(self) -> list[pb.Problem]:

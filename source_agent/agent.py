@@ -25,7 +25,7 @@ from common.clock import Clock, SystemClock
 from common.durable import make_directory
 from common.errors import ContentError, SmarterError, TransientError
 from common.logs import get
-from common.metrics import FALLBACKS, snapshot
+from common.metrics import DELTA_FALLBACKS, FALLBACKS, snapshot
 from common.wire.transport import SERVER_OPTIONS
 from common.workers import Workers
 from source_agent import groups_admin
@@ -76,6 +76,8 @@ class Summary:
     refused: list[dict[str, str]] = field(default_factory=list)
     skipped: list[dict[str, str]] = field(default_factory=list)
     fallbacks: dict[str, int] = field(default_factory=dict)
+    delta_fallbacks: dict[str, int] = field(default_factory=dict)
+    """Members that went whole, by reason."""
     seconds: float = 0.0
     cpu_seconds: float = 0.0
     """Of the agent and its workers; known once those have ended."""
@@ -177,11 +179,13 @@ class Source:
 
     async def _lose_patience(self) -> None:
         """Errors: TransientError once nothing has gone forward for the configured time, with the reason as last heard."""
+        worked_s = 0.0
         while True:
             await self.clock.sleep(PATIENCE_CHECK_S)
-            idle_s = self.clock.monotonic_s() - self.tally.progress_s
-            if not self.deliverer.tools.idle():
-                continue  # still reading, or looking at pictures; what makes deltas says so itself
+            if not self.deliverer.tools.idle() or self.encoder.n_working:
+                worked_s = self.clock.monotonic_s()
+                continue  # still reading, looking at pictures, or making deltas: nothing may be there to be answered
+            idle_s = self.clock.monotonic_s() - max(self.tally.progress_s, worked_s)
             if self.tally.problem and idle_s > self.config.patience:
                 raise TransientError(f"gave up after {idle_s:.0f} s without progress: {self.tally.problem}")
             # Proving a very large content takes its time, and says nothing meanwhile; but not for ever.
@@ -211,6 +215,7 @@ class Source:
             refused=[{"path": paths.show(v.path), "root": v.root, "reason": reason} for v, reason in self.journal.quarantined()],
             skipped=[{"path": paths.show(path), "kind": kind} for s in seen for path, kind in s.skipped],
             fallbacks={reason: int(n) for reason, n in snapshot(FALLBACKS).items()},
+            delta_fallbacks={reason: int(n) for reason, n in snapshot(DELTA_FALLBACKS).items()},
             seconds=round(self.clock.monotonic_s() - self.started_s, 3),
         )
 
@@ -221,6 +226,7 @@ class Source:
             agent=self.config.agent.name,
             journal=self.journal,
             groups=groups,
+            deltas=self.encoder.deltas,
             observer=self.observer,
             deliverer=self.deliverer,
             tally=self.tally,

@@ -12,9 +12,17 @@ from typing import Any, TypeVar
 import grpc.aio
 
 from common.errors import TransientError
-from common.model import Limits, Offer, Plan, Receipt, Role
+from common.model import Announcement, Limits, Offer, Plan, Receipt, Role
 from common.pb import replication_pb2 as pb
-from common.wire.replication import offers_to_pb, plans_from_pb, receipts_from_pb, versions_to_pb
+from common.wire.replication import (
+    MAX_APPROXIMATION_BYTES,
+    announced_from_pb,
+    announcements_to_pb,
+    offers_to_pb,
+    plans_from_pb,
+    receipts_from_pb,
+    versions_to_pb,
+)
 from source_agent.deliveries import Delivery
 from source_agent.tally import Tally
 
@@ -22,6 +30,7 @@ MAX_BATCH_BYTES = 512 * 1024
 _SKETCH_BYTES = 2560
 
 Answer = TypeVar("Answer")
+Said = TypeVar("Said", Delivery, Announcement)
 Jobs = list[Coroutine[Any, Any, None]]
 
 
@@ -60,14 +69,31 @@ def exchange_records(
     return [_write(call, waiting, to_pb, limits, _counter(tally, "other")), _read(call, receipts_from_pb, answer)]
 
 
+def exchange_announcements(
+    call: Any,
+    waiting: asyncio.Queue[Announcement],
+    answer: Callable[[int], Awaitable[None]],
+    *,
+    limits: Limits,
+    tally: Tally,
+) -> Jobs:
+    """The two jobs of an Announce stream: what waits goes out, the number of each that was heard is handed to `answer`."""
+
+    async def to_pb(batch: list[Announcement]) -> pb.AnnouncementBatch:
+        """Versions and what they look like."""
+        return announcements_to_pb(batch)
+
+    return [_write(call, waiting, to_pb, limits, _counter(tally, "approximations")), _read(call, announced_from_pb, answer)]
+
+
 def _counter(tally: Tally, kind: str) -> Callable[[int], None]:
     return lambda n_bytes: tally.sent(kind, n_bytes)
 
 
 async def _write(
     call: grpc.aio.StreamStreamCall[Any, Any],
-    waiting: asyncio.Queue[Delivery],
-    to_pb: Callable[[list[Delivery]], Awaitable[Any]],
+    waiting: asyncio.Queue[Said],
+    to_pb: Callable[[list[Said]], Awaitable[Any]],
     limits: Limits,
     count: Callable[[int], None],
 ) -> None:
@@ -97,9 +123,10 @@ async def _read(
     raise TransientError("the destination ended the stream")
 
 
-def _message_bytes(delivery: Delivery) -> int:
-    """About how much a delivery adds to a message: enough to keep a batch below the limit."""
-    attributes = delivery.version.attributes
-    xattrs = sum(len(name) + len(value) for name, value in attributes.xattrs)
-    sketch = _SKETCH_BYTES if delivery.version.role is Role.REPRESENTATIVE else 0
-    return 256 + sketch + len(delivery.version.path) + len(attributes.target) + xattrs
+def _message_bytes(said: Delivery | Announcement) -> int:
+    """About how much a delivery, or what is said of one, adds to a message: enough to keep a batch below the limit."""
+    version = said.version
+    xattrs = sum(len(name) + len(value) for name, value in version.attributes.xattrs)
+    sketch = _SKETCH_BYTES if version.role is Role.REPRESENTATIVE else 0
+    approximation = MAX_APPROXIMATION_BYTES if isinstance(said, Announcement) else 0
+    return 256 + sketch + approximation + len(version.path) + len(version.attributes.target) + xattrs

@@ -130,7 +130,7 @@ def _sentences(summary: Summary) -> str:
     sent = sum(summary.sent_bytes.values())
     lines = [
         f"{summary.files} files; {summary.versions} versions delivered, {summary.logical_bytes:,} bytes as {sent:,} on the wire",
-        f"{summary.representatives} representatives and {summary.members} members whole",
+        f"{summary.representatives} representatives, and {summary.members} members as deltas or whole",
         f"{summary.exact_duplicates} exact duplicates for nothing, {summary.seconds} s",
     ]
     if summary.in_review:

@@ -29,6 +29,14 @@ class Made:
 
 
 @dataclass(frozen=True, slots=True)
+class Rough:
+    """What is said of a content before its delta is made."""
+
+    base: Digest
+    approximation: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class DeltaStep:
     """A step of the delta of a content."""
 
@@ -37,6 +45,8 @@ class DeltaStep:
     reason: str = ""
     made: Made | None = None
     """Exactly where the delta is ENCODED."""
+    rough: Rough | None = None
+    """Where the delta becomes DUE, and its base shows something of it."""
 
 
 def live(db: Connection, target: Digest) -> Row | None:
@@ -57,6 +67,10 @@ def advance(db: Connection, step: DeltaStep) -> None:
     if (made := step.made) is not None:
         values = (made.base, made.method, made.n_bytes, made.digest, row["id"])
         db.execute("UPDATE delta SET base = ?, method = ?, n_bytes = ?, digest = ? WHERE id = ?", values)
+
+    if (rough := step.rough) is not None:
+        said = (rough.base, rough.approximation, row["id"])
+        db.execute("UPDATE delta SET rough_base = ?, approximation = ?, announced = 0 WHERE id = ?", said)
 
 
 def keep_up(db: Connection, target: Digest, *, reason: str = "") -> None:

@@ -10,15 +10,20 @@ from dataclasses import dataclass
 
 from common.database import Connection
 from common.ids import Digest
-from common.model import DeltaOffer
+from common.jobs import hint_of
+from common.model import Announcement, DeltaOffer
+from common.similarity import registration
 from source_agent.bases import Candidate
 from source_agent.deliveries import Delivery
 from source_agent.delta_rows import DeltaStep, Made
+from source_agent.groups import likeness_of
 from source_agent.journal import Journal
 from source_agent.rows import is_durable, stands
 from source_agent.spool import content_of
 from source_agent.states import DeltaState, State
 
+Transform = list[list[float]]
+_NO_AREA = 1e-9
 _NEIGHBOURS = 6
 """Pictures of a kind that are looked at for one target."""
 _RICHEST = "n_features DESC, pixels DESC, n_metadata DESC, n_bytes DESC, digest"
@@ -26,6 +31,8 @@ _FREE = (
     "NOT EXISTS (SELECT 1 FROM picture p JOIN picture_group g ON g.id = p.of_group"
     " WHERE p.digest = d.target AND g.review_until_ns > 0)"
 )
+_SAID = "(d.approximation IS NULL OR d.announced)"
+"""What a member looks like is said before its delta goes."""
 _NOT_YET = (
     "EXISTS (SELECT 1 FROM picture p JOIN picture_group g ON g.id = p.of_group JOIN version v ON v.digest = g.representative"
     " WHERE p.digest = d.target AND v.digest <> p.digest AND v.state IN ('identified', 'queued', 'deferred')"
@@ -79,6 +86,18 @@ class Deltas:
             found = dict.fromkeys(digest for digest in _like(db, target) if digest != target)
             return [_candidate(db, digest) for digest in found]
 
+    def hint(self, target: Digest, base: Digest) -> str:
+        """Where in a base a target is, as far as they were compared: what a worker begins its search with."""
+        query = "SELECT likeness FROM picture WHERE likeness NOT NULL AND (digest, base) IN (VALUES (?, ?), (?, ?))"
+        with self._journal.reading() as db:
+            row = db.execute(query, (target, base, base, target)).fetchone()
+        relation = None if row is None else likeness_of(row[0])
+        if relation is None or relation.kind is registration.Kind.NONE:
+            return ""
+        # A relation goes from the smaller digest to the larger.
+        transform = relation.transform.tolist()
+        return hint_of(transform if target < base else _undone(transform))
+
     def carrier(self, target: Digest) -> Delivery | None:
         """A delivery that can read a content that waits for its delta: one that pinned it, if there is one."""
         query = "SELECT * FROM version WHERE digest = ? AND state = ? ORDER BY pinned DESC, seq LIMIT 1"
@@ -90,7 +109,8 @@ class Deltas:
         """Deliveries whose deltas are made, in the order in which they were asked for."""
         query = (
             "SELECT v.*, d.base AS d_base, d.method AS d_method, d.n_bytes AS d_bytes, d.digest AS d_digest FROM delta d"  # noqa: S608
-            f" JOIN version v ON v.digest = d.target AND v.state = ? WHERE d.state = ? AND {_FREE} ORDER BY d.id, v.seq LIMIT ?"
+            f" JOIN version v ON v.digest = d.target AND v.state = ? WHERE d.state = ? AND {_FREE} AND {_SAID}"
+            " ORDER BY d.id, v.seq LIMIT ?"
         )
         with self._journal.reading() as db:
             rows = db.execute(query, (State.DEFERRED, DeltaState.ENCODED, limit)).fetchall()
@@ -101,6 +121,22 @@ class Deltas:
                 )
                 for row in rows
             ]
+
+    def unannounced(self, *, limit: int) -> list[Announcement]:
+        """What is to be said of members that wait for their deltas, or for these to go."""
+        query = (
+            "SELECT v.*, d.rough_base, d.approximation FROM delta d JOIN version v ON v.digest = d.target AND v.state = ?"  # noqa: S608
+            f" WHERE d.state IN ('due', 'encoded') AND d.approximation NOT NULL AND NOT d.announced AND {_FREE}"
+            " ORDER BY d.id LIMIT ?"
+        )
+        with self._journal.reading() as db:
+            rows = db.execute(query, (State.DEFERRED, limit)).fetchall()
+            return [Announcement(self._journal.delivery(r).version, Digest(r["rough_base"]), r["approximation"]) for r in rows]
+
+    def announced(self, target: Digest) -> None:
+        """The destination was told of a content; whether it keeps it is its own affair."""
+        with self._journal.writing() as db:
+            db.execute("UPDATE delta SET announced = 1 WHERE target = ?", (target,))
 
     def encoded(self) -> dict[Digest, Made]:
         """Every delta that is made and not stored yet."""
@@ -117,6 +153,15 @@ class Deltas:
     def advance(self, steps: Iterable[DeltaStep]) -> None:
         """Journals steps of deltas. Errors: IllegalTransition."""
         self._journal.advance([], deltas=list(steps))
+
+
+def _undone(transform: Transform) -> Transform:
+    """The transform (2, 3) back again; the same where there is no way back, for it is only a hint."""
+    (a, b, c), (d, e, f) = transform
+    area = a * e - b * d
+    if abs(area) < _NO_AREA:
+        return transform
+    return [[e / area, -b / area, (b * f - c * e) / area], [-d / area, a / area, (c * d - a * f) / area]]
 
 
 def _like(db: Connection, target: Digest) -> list[Digest]:

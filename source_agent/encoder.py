@@ -1,6 +1,7 @@
 """From members that wait to deltas that may be sent: the source's half of a member's way.
 
-1. A member's base is looked for among what the destination holds whole and a file here still has (WAITING to DUE).
+1. A member's base is looked for among what the destination holds whole and a file here still has. What makes of it roughly what
+   the member shows is journalled with the step from WAITING to DUE; the sender says it to the destination at once.
 2. A worker makes the delta, a new one decodes it; of at most three bases the smallest delta stays.
 3. It is kept beside the journal (E1), then journalled (E2: ENCODED); the sender offers it when members may go.
 
@@ -21,10 +22,12 @@ from common.errors import ContentError, IllegalTransition
 from common.ids import Digest, digest_of
 from common.logs import get
 from common.metrics import DELTA_FALLBACKS, DELTAS_MADE
+from common.model import Announcement
+from common.wire.replication import MAX_APPROXIMATION_BYTES
 from common.workers import Delta, Workers, each
 from source_agent.bases import Bases, NoBase, Wait, bases_of
 from source_agent.deliveries import Delivery
-from source_agent.delta_rows import DeltaStep, Made
+from source_agent.delta_rows import DeltaStep, Made, Rough
 from source_agent.delta_spool import DeltaSpool
 from source_agent.deltas import Deltas, Ready
 from source_agent.journal import Journal
@@ -37,6 +40,7 @@ WINDOW = 256
 GOOD_ENOUGH = 1 / 20
 """Of a target: no other base is tried below this."""
 PAUSE_S = 0.05
+SWEEP_EVERY_S = 600.0
 _REMEMBERED = 4096
 """Bases that were refused; what is forgotten is asked for once more."""
 
@@ -61,10 +65,13 @@ class Encoder:
     """Called when a member may be ready to go."""
     look_again: Callable[[], None]
     """Called when a path was marked dirty, because its file is not what its version says."""
+    n_working: int = 0
+    """Members that are being seen to."""
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _refused: dict[Digest, None] = field(default_factory=dict)
     """Bases that the destination does not take, or that could not be read here; asked again after the next start."""
     _n_losing: int = 0
+    _swept_s: float = 0.0
 
     @property
     def quiet(self) -> bool:
@@ -85,7 +92,14 @@ class Encoder:
         while True:
             self._wake.clear()
             if not await self._round():
+                await self._sweep()
                 await self._wake.wait()
+
+    async def _sweep(self) -> None:
+        """Now and then: what nobody waits for any more goes. Nothing is being made at this moment."""
+        if self.clock.monotonic_s() - self._swept_s > SWEEP_EVERY_S:
+            self._swept_s = self.clock.monotonic_s()
+            await asyncio.to_thread(self.take_up)
 
     async def _round(self) -> bool:
         """Goes once through all that may be made now; whether there was anything."""
@@ -103,6 +117,13 @@ class Encoder:
 
     async def _take(self, target: Digest) -> bool:
         """Makes a delta, or lets its content fall back; False where its base is to be waited for."""
+        self.n_working += 1
+        try:
+            return await self._taken(target)
+        finally:
+            self.n_working -= 1
+
+    async def _taken(self, target: Digest) -> bool:
         while not self.idle() or self.spool.is_busy:
             await self.clock.sleep(PAUSE_S)
         candidates = await asyncio.to_thread(self.deltas.candidates, target)
@@ -119,10 +140,12 @@ class Encoder:
         delivery = await asyncio.to_thread(self.deltas.carrier, target)
         if delivery is None:
             return  # it does not wait any more
-        await self._journalled(DeltaStep(target, DeltaState.DUE))
         try:
             fd = self.spool.open(delivery)
             try:
+                rough = await self._rough((fd, target), bases[0])
+                await self._journalled(DeltaStep(target, DeltaState.DUE, rough=rough))
+                self.found()
                 best, reason = await self._smallest((fd, target), bases)
             finally:
                 os.close(fd)
@@ -132,6 +155,21 @@ class Encoder:
                 await self._keep(target, *best)
         except Changed:
             await self._lost(delivery)
+
+    async def _rough(self, target: tuple[int, Digest], base: Digest) -> Rough | None:
+        """What is said of a member before its delta is made; None where the base shows nothing of it, or cannot be read."""
+        hint = await asyncio.to_thread(self.deltas.hint, target[1], base)
+        try:
+            fd = await self._opened(base)
+        except ContentError:
+            return None
+        try:
+            approximation = await self.workers.approximate(target[0], fd, hint=hint)
+        except (ContentError, OSError):
+            return None
+        finally:
+            os.close(fd)
+        return Rough(base, approximation) if 0 < len(approximation) <= MAX_APPROXIMATION_BYTES else None
 
     async def _smallest(self, target: tuple[int, Digest], bases: Sequence[Digest]) -> tuple[tuple[Digest, Delta] | None, str]:
         """The smallest delta over one of the bases with that base, or why there is none. Errors: Changed."""
@@ -161,18 +199,23 @@ class Encoder:
         return best, reason
 
     async def _over(self, base: Digest, target: tuple[int, Digest]) -> Delta:
-        """Errors: ContentError, `base_gone` where no file has the base any more; OSError."""
+        """Errors: as `_opened`, and a worker's."""
+        hint = await asyncio.to_thread(self.deltas.hint, target[1], base)
+        fd = await self._opened(base)
+        try:
+            return await self.workers.encode_delta(target, (fd, base), hint=hint)
+        finally:
+            os.close(fd)
+
+    async def _opened(self, base: Digest) -> int:
+        """A file that has a base. Errors: ContentError `base_gone`."""
         stands = await asyncio.to_thread(self.journal.standing, base)
         if stands is None:
             raise ContentError("base_gone", f"no file has the base {base.hex()} any more")
         try:
-            fd = self.spool.open(stands)
+            return self.spool.open(stands)
         except Changed as error:
             raise ContentError("base_gone", str(error)) from error
-        try:
-            return await self.workers.encode_delta(target, (fd, base))
-        finally:
-            os.close(fd)
 
     async def _keep(self, target: Digest, base: Digest, delta: Delta) -> None:
         try:
@@ -213,6 +256,14 @@ class Encoder:
     async def ready(self, *, limit: int) -> list[Ready]:
         """Members whose deltas may go."""
         return await asyncio.to_thread(self.deltas.ready, limit=limit)
+
+    async def unannounced(self, *, limit: int) -> list[Announcement]:
+        """What is to be said of members before their deltas go."""
+        return await asyncio.to_thread(self.deltas.unannounced, limit=limit)
+
+    async def announced(self, target: Digest) -> None:
+        """It was said of one."""
+        await asyncio.to_thread(self.deltas.announced, target)
 
     def parcel(self, ready: Ready) -> Parcel:
         """A delta ready to be sent."""

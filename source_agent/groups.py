@@ -309,13 +309,13 @@ def place_from(row: Row) -> Place:
         ),
         base=None if row["base"] is None else Digest(row["base"]),
         bond=Bond(row["bond"]),
-        likeness=_likeness(row["likeness"]),
+        likeness=likeness_of(row["likeness"]),
         has_features=bool(row["has_features"]),
         witness=None if row["witness"] is None else Digest(row["witness"]),
     )
 
 
-def _likeness(stored: bytes | None) -> Relation | None:
+def likeness_of(stored: bytes | None) -> Relation | None:
     """A relation as kept; one of another version is not known, and is found again when it is asked for."""
     try:
         return None if stored is None else registration.from_bytes(stored)

@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection
+from typing import Any
 
+from common.errors import TransientError
 from common.ids import Digest
-from common.model import DeltaOffer, Refusal, RefusalCode
+from common.model import Announcement, DeltaOffer, Limits, Refusal, RefusalCode
+from source_agent.batches import Jobs, exchange_announcements
 from source_agent.deliveries import Delivery
 from source_agent.deltas import Ready
+from source_agent.tally import Tally
 from source_agent.tools import Tools
 
 _NOT_THE_DELTAS_FAULT = {RefusalCode.NO_SPACE, RefusalCode.CONFLICT, RefusalCode.TOO_LARGE}
@@ -27,6 +31,8 @@ class Members:
         self._methods = methods
         self._cursor = 0
         self._offered: dict[Digest, Ready] = {}
+        self._said: asyncio.Queue[Announcement] = asyncio.Queue()
+        self._announcing: dict[int, Digest] = {}
 
     async def due(self, in_flight: Collection[int], *, most: int) -> list[Delivery]:
         """Members that may go and are not on their way: those whose bytes must be sent, and those whose deltas are made."""
@@ -42,9 +48,38 @@ class Members:
                 found.append(ready.delivery)
         return found
 
-    def delta(self, digest: Digest) -> Ready | None:
+    def exchange(self, call: Any, *, limits: Limits, tally: Tally) -> Jobs:
+        """The jobs of an Announce stream; none where the destination takes no deltas, for it does not take this either."""
+        if not self._methods:
+            return []
+        return exchange_announcements(call, self._said, self._heard, limits=limits, tally=tally)
+
+    async def announce(self, *, most: int) -> None:
+        """Has said what can be said of members whose deltas are not made yet, or may not go before that."""
+        if not self._methods:
+            return
+        for announcement in await self._tools.deltas.unannounced(limit=most + len(self._announcing)):
+            seq, digest = announcement.version.id.seq, announcement.version.digest
+            if digest is not None and seq not in self._announcing:
+                self._announcing[seq] = digest
+                self._said.put_nowait(announcement)
+
+    async def _heard(self, seq: int) -> None:
+        """The destination has heard it. Errors: TransientError where nothing was said."""
+        digest = self._announcing.pop(seq, None)
+        if digest is None:
+            raise TransientError(f"the destination has heard what was not announced: {seq}")
+        await self._tools.deltas.announced(digest)
+        self._tools.wake.set()
+
+    @property
+    def is_announcing(self) -> bool:
+        """Whether an answer is awaited, without which a delta does not go."""
+        return bool(self._announcing)
+
+    def delta(self, digest: Digest | None) -> Ready | None:
         """The delta that a content is offered as."""
-        return self._offered.get(digest)
+        return None if digest is None else self._offered.get(digest)
 
     def offer(self, digest: Digest) -> DeltaOffer | None:
         """What is said of it."""

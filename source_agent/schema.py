@@ -117,4 +117,10 @@ UPGRADES = (
     INSERT INTO delta (target, state) SELECT DISTINCT digest, 'waiting' FROM version v WHERE state = 'deferred'
         AND NOT EXISTS (SELECT 1 FROM durable_content d WHERE d.digest = v.digest)
     """,
+    """
+    -- what is said of a member as soon as its base is known, and whether it was said
+    ALTER TABLE delta ADD COLUMN approximation BLOB;
+    ALTER TABLE delta ADD COLUMN rough_base BLOB;    -- what the approximation is made from
+    ALTER TABLE delta ADD COLUMN announced INTEGER NOT NULL DEFAULT 0
+    """,
 )

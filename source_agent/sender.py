@@ -89,7 +89,7 @@ class Sender:
         """
         await asyncio.to_thread(self._tools.journal.number_from, self._connection.last_seq)
         stub = self._connection.stub
-        offering, recording = stub.Offer(), stub.Record()
+        calls = offering, recording, announcing = stub.Offer(), stub.Record(), stub.Announce()
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = group
@@ -97,6 +97,7 @@ class Sender:
                 limits, tally = self._connection.limits, self._tools.tally
                 jobs += exchange_offers(offering, self._offers, self._planned, limits=limits, tally=tally, offer=self._offers_of)
                 jobs += exchange_records(recording, self._records, self._recorded, limits=limits, tally=tally)
+                jobs += self._members.exchange(announcing, limits=limits, tally=tally)
                 for lane, upload_stub in zip(STREAMS, self._connection.uploads, strict=True):
                     stream = UploadStream(upload_stub.Upload(), spool=self._tools.spool, limits=limits, tally=tally)
                     jobs += [self._upload(stream, self._lanes[lane]), self._receive(stream)]
@@ -107,8 +108,7 @@ class Sender:
         except BaseExceptionGroup as several:
             raise _first(several) from several
         finally:
-            offering.cancel()
-            recording.cancel()
+            _ = [call.cancel() for call in calls]
             if self._writing is not None:
                 await self._writing
             await self._write_outcomes()
@@ -132,12 +132,13 @@ class Sender:
             if batch:
                 cursor = batch[-1].ready
             else:
+                await self._members.announce(most=FEED)
                 batch = await self._due_members()
             fresh = [delivery for delivery in batch if delivery.version.id.seq not in self._in_flight]
             if not fresh:
                 if batch:
                     continue
-                if done and not self._in_flight:
+                if done and not self._in_flight and not self._members.is_announcing:
                     return
                 await tools.wake.wait()
                 continue
@@ -294,7 +295,8 @@ class Sender:
             raise TransientError(f"the destination sent a receipt that answers nothing: {receipt.seq}")
         match receipt.outcome:
             case Stored():
-                self._end(Outcome(delivery, State.REPLICATED))
+                # A delta whose receipt was lost is there all the same: as a delta.
+                self._end(Outcome(delivery, State.REPLICATED, as_delta=self._members.delta(delivery.version.digest) is not None))
             case Refusal(RefusalCode.NEED_CONTENT) if delivery.version.digest is not None:
                 await asyncio.to_thread(self._tools.journal.forget_durable, content_of(delivery))
                 self._route(delivery, is_held=False)

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from common.clock import Clock
 from common.ids import Digest
-from common.model import Match, Sketch
+from common.model import Announcement, Match, Sketch
 from source_agent.deliveries import Delivery
 from source_agent.deltas import Ready
 from source_agent.journal import Journal
@@ -45,6 +45,12 @@ class DeltaMaker(Protocol):
 
     async def ready(self, *, limit: int) -> Sequence[Ready]:
         """Members whose deltas may go."""
+
+    async def unannounced(self, *, limit: int) -> Sequence[Announcement]:
+        """What is to be said of members before their deltas go."""
+
+    async def announced(self, target: Digest) -> None:
+        """It was said of one."""
 
     def parcel(self, ready: Ready) -> Parcel:
         """A delta ready to be sent."""

@@ -82,7 +82,9 @@ def _source_rows(s: dict[str, Any]) -> list[tuple[str, str]]:
         ("last receipt", s["last_receipt"] or "never"),
         ("last rescan", s["last_rescan"] or "never"),
         ("sent since start", ", ".join(f"{name} {size_text(n)}" for name, n in s["sent_bytes"].items()) or "nothing"),
+        ("deltas", _counts({name.replace("_", " "): n for name, n in s["deltas"].items()})),
         ("fallbacks", _counts(s["fallbacks"])),
+        ("members that went whole", _counts({name.replace("_", " "): n for name, n in s["delta_fallbacks"].items()})),
         ("watch overflows", str(s["watch_overflows"])),
         ("up", f"{duration_text(s['uptime_s'])}, {s['software']}"),
     ]

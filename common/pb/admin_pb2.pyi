@@ -153,6 +153,46 @@ class SourceStatus(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class DeltasEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class DeltaFallbacksEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     CONNECTED_FIELD_NUMBER: _builtins.int
     DESTINATION_FIELD_NUMBER: _builtins.int
     LINK_ERROR_FIELD_NUMBER: _builtins.int
@@ -167,6 +207,8 @@ class SourceStatus(_message.Message):
     LAST_RESCAN_NS_FIELD_NUMBER: _builtins.int
     DIRTY_FIELD_NUMBER: _builtins.int
     PICTURES_FIELD_NUMBER: _builtins.int
+    DELTAS_FIELD_NUMBER: _builtins.int
+    DELTA_FALLBACKS_FIELD_NUMBER: _builtins.int
     connected: _builtins.bool
     destination: _builtins.str
     link_error: _builtins.str
@@ -197,6 +239,14 @@ class SourceStatus(_message.Message):
     def pictures(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
         """pictures, groups, representatives, members, unseen, in_review"""
 
+    @_builtins.property
+    def deltas(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """of members, by state"""
+
+    @_builtins.property
+    def delta_fallbacks(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """members that went whole, by reason, since the agent started"""
+
     def __init__(
         self,
         *,
@@ -214,10 +264,12 @@ class SourceStatus(_message.Message):
         last_rescan_ns: _builtins.int = ...,
         dirty: _builtins.int = ...,
         pictures: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        deltas: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        delta_fallbacks: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["backlog_bytes", b"backlog_bytes", "connected", b"connected", "destination", b"destination", "dirty", b"dirty", "fallbacks", b"fallbacks", "lag_s", b"lag_s", "last_receipt_ns", b"last_receipt_ns", "last_rescan_ns", b"last_rescan_ns", "link_error", b"link_error", "pictures", b"pictures", "problems", b"problems", "sent_bytes", b"sent_bytes", "versions_by_state", b"versions_by_state", "watch_overflows", b"watch_overflows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backlog_bytes", b"backlog_bytes", "connected", b"connected", "delta_fallbacks", b"delta_fallbacks", "deltas", b"deltas", "destination", b"destination", "dirty", b"dirty", "fallbacks", b"fallbacks", "lag_s", b"lag_s", "last_receipt_ns", b"last_receipt_ns", "last_rescan_ns", b"last_rescan_ns", "link_error", b"link_error", "pictures", b"pictures", "problems", b"problems", "sent_bytes", b"sent_bytes", "versions_by_state", b"versions_by_state", "watch_overflows", b"watch_overflows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

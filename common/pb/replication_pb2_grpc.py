@@ -54,6 +54,11 @@ class ReplicationStub:
                 request_serializer=replication__pb2.RecordBatch.SerializeToString,
                 response_deserializer=replication__pb2.ReceiptBatch.FromString,
                 _registered_method=True)
+        self.Announce = channel.stream_stream(
+                '/smarter.v1.Replication/Announce',
+                request_serializer=replication__pb2.AnnouncementBatch.SerializeToString,
+                response_deserializer=replication__pb2.AnnouncedBatch.FromString,
+                _registered_method=True)
 
 
 class ReplicationServicer:
@@ -87,6 +92,13 @@ class ReplicationServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Announce(self, request_iterator, context):
+        """Roughly what members of groups look like, before their bytes come. Each batch is answered by one.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ReplicationServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -109,6 +121,11 @@ def add_ReplicationServicer_to_server(servicer, server):
                     servicer.Record,
                     request_deserializer=replication__pb2.RecordBatch.FromString,
                     response_serializer=replication__pb2.ReceiptBatch.SerializeToString,
+            ),
+            'Announce': grpc.stream_stream_rpc_method_handler(
+                    servicer.Announce,
+                    request_deserializer=replication__pb2.AnnouncementBatch.FromString,
+                    response_serializer=replication__pb2.AnnouncedBatch.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -219,6 +236,33 @@ class Replication:
             '/smarter.v1.Replication/Record',
             replication__pb2.RecordBatch.SerializeToString,
             replication__pb2.ReceiptBatch.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Announce(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/smarter.v1.Replication/Announce',
+            replication__pb2.AnnouncementBatch.SerializeToString,
+            replication__pb2.AnnouncedBatch.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,6 +39,8 @@ class ReplicationStub:
     """Contents one after another as frames; one receipt for each, in any order."""
     Record: _grpc.StreamStreamMultiCallable[_replication_pb2.RecordBatch, _replication_pb2.ReceiptBatch]
     """Versions whose content the destination holds already, or that have none."""
+    Announce: _grpc.StreamStreamMultiCallable[_replication_pb2.AnnouncementBatch, _replication_pb2.AnnouncedBatch]
+    """Roughly what members of groups look like, before their bytes come. Each batch is answered by one."""
 
 @_typing.type_check_only
 class ReplicationAsyncStub(ReplicationStub):
@@ -51,6 +53,8 @@ class ReplicationAsyncStub(ReplicationStub):
     """Contents one after another as frames; one receipt for each, in any order."""
     Record: _aio.StreamStreamMultiCallable[_replication_pb2.RecordBatch, _replication_pb2.ReceiptBatch]  # type: ignore[assignment]
     """Versions whose content the destination holds already, or that have none."""
+    Announce: _aio.StreamStreamMultiCallable[_replication_pb2.AnnouncementBatch, _replication_pb2.AnnouncedBatch]  # type: ignore[assignment]
+    """Roughly what members of groups look like, before their bytes come. Each batch is answered by one."""
 
 class ReplicationServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -84,5 +88,13 @@ class ReplicationServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_replication_pb2.ReceiptBatch], _abc.AsyncIterator[_replication_pb2.ReceiptBatch]]:
         """Versions whose content the destination holds already, or that have none."""
+
+    @_abc_1.abstractmethod
+    def Announce(
+        self,
+        request_iterator: _MaybeAsyncIterator[_replication_pb2.AnnouncementBatch],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_replication_pb2.AnnouncedBatch], _abc.AsyncIterator[_replication_pb2.AnnouncedBatch]]:
+        """Roughly what members of groups look like, before their bytes come. Each batch is answered by one."""
 
 def add_ReplicationServicer_to_server(servicer: ReplicationServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

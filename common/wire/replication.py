@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from common.ids import digest_from
 from common.model import (
     Abort,
+    Announcement,
     Answer,
     Begin,
     Covered,
@@ -42,6 +43,7 @@ MAX_SKETCH_BYTES = 4 * 1024
 MAX_COUNT = 0xFFFF
 """Of features, of metadata, of points that agree."""
 MAX_MATCHES = 8
+MAX_APPROXIMATION_BYTES = 512
 MAX_CODING_CHARS = 32
 """Of the name of a coding, or of a delta's method."""
 _CODE_TO_PB = {
@@ -264,6 +266,39 @@ def receipts_from_pb(m: pb.ReceiptBatch) -> list[Receipt]:
     """A batch of receipts from a message. Errors: ValueError, as in `plans_from_pb`."""
     _batch(len(m.receipts), Limits())
     return [receipt_from_pb(r) for r in m.receipts]
+
+
+def announcements_to_pb(announcements: Iterable[Announcement]) -> pb.AnnouncementBatch:
+    """The message of a batch of announcements."""
+    each = [pb.Announcement(version=version_to_pb(a.version), base=a.base, approximation=a.approximation) for a in announcements]
+    return pb.AnnouncementBatch(announcements=each)
+
+
+def announcements_from_pb(m: pb.AnnouncementBatch, limits: Limits, *, agent: str) -> list[Announcement]:
+    """A batch of announcements of `agent` from a message. Errors: ValueError."""
+    _batch(len(m.announcements), limits)
+    return [_announcement_from_pb(a, agent=agent) for a in m.announcements]
+
+
+def _announcement_from_pb(m: pb.Announcement, *, agent: str) -> Announcement:
+    if len(m.approximation) > MAX_APPROXIMATION_BYTES:
+        raise ValueError(f"an approximation of {len(m.approximation)} bytes: at most {MAX_APPROXIMATION_BYTES} are taken")
+    version = version_from_pb(m.version, agent=agent)
+    if version.digest is None:
+        raise ValueError(f"kind: a {version.kind} has no content to be announced")
+    return Announcement(version, digest_from(m.base), m.approximation)
+
+
+def announced_to_pb(announcements: Iterable[Announcement], kept: Collection[int]) -> pb.AnnouncedBatch:
+    """The message that answers a batch of announcements."""
+    seqs = [a.version.id.seq for a in announcements]
+    return pb.AnnouncedBatch(kept=[s for s in seqs if s in kept], refused=[s for s in seqs if s not in kept])
+
+
+def announced_from_pb(m: pb.AnnouncedBatch) -> list[int]:
+    """The sequences that were answered: what is refused is only not kept. Errors: ValueError, as in `plans_from_pb`."""
+    _batch(len(m.kept) + len(m.refused), Limits())
+    return [*m.kept, *m.refused]
 
 
 def limits_to_pb(limits: Limits) -> pb.Limits:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from common.ids import Digest
-from common.model import Entry, Recipe, Refusal, Selection, Sketch, Stored, Version
+from common.model import Announcement, Entry, Recipe, Refusal, Selection, Sketch, Stored, Version
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +119,18 @@ class Catalogue(Protocol):
 
     def last_seq(self, source: str) -> int:
         """The highest sequence of a source that was committed; 0 where there is none."""
+
+    def announce(self, announcements: Sequence[Announcement], *, sharing: AbstractSet[str], announced_ns: int) -> list[int]:
+        """Keeps what a source announces, in one transaction, and gives the sequences of those that are kept.
+
+        The others name a base that `sharing` has not. An announcement ends with the next version of its path.
+        """
+
+    def announced(self, selection: Selection) -> Iterator[Announcement]:
+        """What was announced and has not come, by source and sequence, in bounded memory; the selection's time does not matter.
+
+        Errors: ValueError for a glob that is none.
+        """
 
     def sketch(self, source: str, pictures: Sequence[Picture], *, offered_ns: int) -> None:
         """Keeps what a source said its pictures look like, in one transaction; its newest word on a content counts."""

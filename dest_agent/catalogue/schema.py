@@ -71,4 +71,22 @@ UPGRADES = (
     ALTER TABLE contents ADD COLUMN base BLOB REFERENCES contents;
     CREATE INDEX contents_by_base ON contents (base) WHERE base IS NOT NULL
     """,
+    """
+    CREATE TABLE announced (
+        source INTEGER NOT NULL REFERENCES sources,
+        seq INTEGER NOT NULL,
+        root INTEGER NOT NULL REFERENCES roots,
+        path BLOB NOT NULL,
+        attributes BLOB NOT NULL,
+        digest BLOB NOT NULL,
+        size INTEGER NOT NULL,
+        role TEXT NOT NULL,
+        observed_ns INTEGER NOT NULL,
+        announced_ns INTEGER NOT NULL,
+        base BLOB NOT NULL REFERENCES contents,
+        approximation BLOB NOT NULL,
+        PRIMARY KEY (source, seq)
+    );
+    CREATE INDEX announced_by_path ON announced (root, path)
+    """,
 )

@@ -15,10 +15,10 @@ from typing import Any
 
 from common.database import Connection, DatabaseError, Row, open_database, transaction
 from common.ids import Digest, VersionId
-from common.model import Entry, Kind, Recipe, Refusal, RefusalCode, Role, Selection, Stored, Version
+from common.model import Announcement, Entry, Kind, Recipe, Refusal, RefusalCode, Role, Selection, Stored, Version
 from common.paths import RelPath, show
 from common.wire.versions import attributes_from_bytes, attributes_to_bytes
-from dest_agent.catalogue import Arrival, Content, Picture, PictureTotals, SourceCount, Totals, recipe_rows, sketching
+from dest_agent.catalogue import Arrival, Content, Picture, PictureTotals, SourceCount, Totals, announcing, recipe_rows, sketching
 from dest_agent.catalogue.recipe_rows import content_of, holds, recipe_of
 from dest_agent.catalogue.schema import UPGRADES
 from dest_agent.catalogue.selecting import Match, matching
@@ -126,6 +126,30 @@ class SqliteCatalogue:
             row = db.execute("SELECT last_seq FROM sources WHERE name = ?", (source,)).fetchone()
         return row["last_seq"] if row else 0
 
+    def announce(self, announcements: Sequence[Announcement], *, sharing: AbstractSet[str], announced_ns: int) -> list[int]:
+        """See Catalogue."""
+        with self._write_lock, _forgetting(self._source_ids, self._root_ids), transaction(self._writer) as db:
+            kept = [one for one in announcements if holds(db, sharing, one.base)]
+            for one in kept:
+                source = self._source_id(db, one.version.id.agent)
+                root = self._root_id(db, source, one.version.policy, one.version.root)
+                announcing.put(db, one, source=source, root=root, announced_ns=announced_ns)
+        return [one.version.id.seq for one in kept]
+
+    def announced(self, selection: Selection) -> Iterator[Announcement]:
+        """See Catalogue."""
+        return announcing.matched(self._announced(selection), selection.glob)
+
+    def _announced(self, selection: Selection) -> Iterator[Announcement]:
+        after = (0, 0)
+        while True:
+            with self._reading() as db:
+                found = announcing.page(db, selection, after=after, limit=_LISTED_PAGE)
+            yield from (one for _, one in found)
+            if len(found) < _LISTED_PAGE:
+                return
+            after = found[-1][0]
+
     def sketch(self, source: str, pictures: Sequence[Picture], *, offered_ns: int) -> None:
         """See Catalogue."""
         with self._write_lock, transaction(self._writer) as db:
@@ -184,6 +208,7 @@ class SqliteCatalogue:
         root = self._root_id(db, source, version.policy, version.root)
         values = (source, version.id.seq, root, *_record(version)[2:], received_ns)
         db.execute("INSERT INTO versions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+        announcing.end(db, root=root, path=version.path, seq=version.id.seq)
         db.execute(
             "UPDATE sources SET versions = versions + 1, last_seq = max(last_seq, ?), last_received_ns = ? WHERE id = ?",
             (version.id.seq, received_ns, source),

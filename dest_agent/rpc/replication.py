@@ -86,6 +86,17 @@ class Replication(pb_grpc.ReplicationServicer):
             async for batch in messages(request_iterator):
                 yield wire.receipts_to_pb(await self._recorded(source, batch))
 
+    async def Announce(  # noqa: N802
+        self, request_iterator: AsyncIterator[pb.AnnouncementBatch], context: Context
+    ) -> AsyncIterator[pb.AnnouncedBatch]:
+        """Keeps what will come, roughly."""
+        async with self._calls.answering(context) as peer:
+            source = self._to.access.source(peer)
+            async for batch in messages(request_iterator):
+                announcements = wire.announcements_from_pb(batch, self._to.limits, agent=source)
+                kept = await self._to.committer.announce(announcements, sharing=self._to.access.sharing(source))
+                yield wire.announced_to_pb(announcements, kept)
+
     async def _frames(self, stream: AsyncIterator[pb.Frame], source: str) -> AsyncIterator[Frame | Malformed]:
         async for message in messages(stream):
             try:

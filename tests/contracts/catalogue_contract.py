@@ -7,7 +7,20 @@ from dataclasses import replace
 import pytest
 
 from common.ids import VersionId, digest_of
-from common.model import Attributes, DeltaOver, Kind, Refusal, RefusalCode, Role, Selection, Sketch, Stored, Version, Whole
+from common.model import (
+    Announcement,
+    Attributes,
+    DeltaOver,
+    Kind,
+    Refusal,
+    RefusalCode,
+    Role,
+    Selection,
+    Sketch,
+    Stored,
+    Version,
+    Whole,
+)
 from common.paths import relpath
 from dest_agent.catalogue import Arrival, Catalogue, Content, Picture, PictureTotals, Totals
 
@@ -174,6 +187,32 @@ class CatalogueContract:
             assert catalogue.commit([arrival], received_ns=NOW_NS) == [Stored()]
             assert catalogue.contents([digest_of(b"content")])[digest_of(b"content")].recipe == Whole("raw", 7)
         assert catalogue.totals("") == Totals(2, 11, 14)
+
+    def test_an_announcement_is_kept_until_its_path_has_a_version(self, catalogue: Catalogue) -> None:
+        """It is no version and no content; a later version of the path ends it as its own does."""
+        catalogue.commit([bringing(version(1, b"base", b"base"), b"base")], received_ns=NOW_NS)
+        said = [Announcement(version(n, path, b"x%d" % n), digest_of(b"base"), b"rough\0") for n, path in ((2, b"a"), (3, b"b"))]
+        sharing = frozenset({"lisbon-1"})
+        assert catalogue.announce(said, sharing=sharing, announced_ns=NOW_NS) == [2, 3]
+        assert list(catalogue.announced(Selection(policy="photos"))) == said
+        assert list(catalogue.announced(Selection(policy="music"))) == []
+        assert list(catalogue.announced(Selection(source="porto-1"))) == []
+        assert list(catalogue.announced(Selection(glob="/b"))) == said[1:]
+        assert paths_of(catalogue) == [b"base"]
+        assert catalogue.held(sharing, [digest_of(b"x2")]) == set()
+        catalogue.commit([naming(version(9, b"b", None, kind=Kind.ABSENT))], received_ns=NOW_NS)
+        assert list(catalogue.announced(Selection())) == said[:1]
+        catalogue.commit([bringing(version(2, b"a", b"x2"), b"x2")], received_ns=NOW_NS)
+        assert list(catalogue.announced(Selection())) == []
+        catalogue.announce(said, sharing=sharing, announced_ns=NOW_NS)
+        assert list(catalogue.announced(Selection())) == [], "what comes late is over"
+
+    def test_an_announcement_over_what_its_namespace_has_not_is_not_kept(self, catalogue: Catalogue) -> None:
+        """Also where a stranger has it."""
+        catalogue.commit([bringing(version(1, b"base", b"base", source="porto-1"), b"base")], received_ns=NOW_NS)
+        said = Announcement(version(2, b"a"), digest_of(b"base"), b"rough")
+        assert catalogue.announce([said], sharing=frozenset({"lisbon-1"}), announced_ns=NOW_NS) == []
+        assert catalogue.announce([said], sharing=frozenset({"lisbon-1", "porto-1"}), announced_ns=NOW_NS) == [2]
 
     def test_directories_come_before_what_they_hold(self, catalogue: Catalogue) -> None:
         """A restore makes folders as it goes, also beside names that sort between."""

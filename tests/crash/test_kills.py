@@ -54,8 +54,8 @@ def test_a_source_killed_at_a_boundary_loses_nothing(point: str) -> None:
     with sites() as at:
         both_roots(at)
         at.dest()
-        for n in (1, LATER[point]):
-            (at.library / f"late {n}.jpg").write_bytes(jpeg(900 + n))
+        for late, n in enumerate((1, LATER[point])):
+            (at.library / f"late {late}.jpg").write_bytes(jpeg(900 + late))
             once = at.once_started("tests.fakes.crashing", point, str(n))
             assert once.killed() == f"{point} {n}"
             assert false_receipts(at) == []
@@ -90,8 +90,8 @@ def test_a_source_killed_with_deltas_in_hand_loses_nothing(point: str) -> None:
     with sites() as at:
         write_many_alike(at)
         at.dest()
-        for n in (1, AS_DELTA[point]):
-            (at.library / f"late {n}.jpg").write_bytes(encoded(scene(1, (640, 480)), quality=50 + n))
+        for late, n in enumerate((1, AS_DELTA[point])):
+            (at.library / f"late {late}.jpg").write_bytes(encoded(scene(1, (640, 480)), quality=50 + late))
             once = at.once_started("tests.fakes.crashing", point, str(n))
             assert once.killed() == f"{point} {n}"
             assert false_receipts(at) == []

@@ -10,7 +10,7 @@ from typing import Any
 from tests.fakes.compare import differences
 from tests.fakes.receipts import broken_recipes, false_receipts
 from tests.fakes.scenes import encoded, scene
-from tests.fakes.sites import Sites, sites
+from tests.fakes.sites import Sites, sites, until
 
 SIZE = (960, 720)
 
@@ -65,8 +65,88 @@ def test_near_duplicates_travel_as_deltas_and_come_back_byte_for_byte() -> None:
         assert {"again.jpg", "stripped.jpg"} <= set(deltas)
         assert {there[name]["base"] for name in deltas} == {there["original.jpg"]["digest"]}
         assert sum(there[name]["stored_bytes"] for name in deltas) <= once["sent_bytes"]["deltas"]
+        assert 0 < once["sent_bytes"]["approximations"] < 800 * len(names)
         assert there["stripped.jpg"]["stored_bytes"] < 1000
         assert len(deltas) == dict(journalled(at, "SELECT state, count(*) FROM delta GROUP BY state"))["stored"]
         assert not any((at.journal.parent / "deltas").iterdir()), "a delta outlived its receipt"
         assert not any((at.journal.parent / "pins").iterdir()), "a pin outlived its delivery"
+        all_is_well(at)
+
+
+def test_a_member_whose_base_is_gone_here_goes_whole() -> None:
+    """The destination has the base, but nothing can be made over what no file has any more; the reason is told."""
+    with sites() as at:
+        shot = scene(1, SIZE)
+        (at.library / "original.jpg").write_bytes(encoded(shot, quality=93))
+        at.dest()
+        at.once()
+        (at.library / "original.jpg").unlink()
+        (at.library / "small.jpg").write_bytes(encoded(shot.resize((480, 360)), quality=85))
+        once = at.once()
+        assert (once["members"], once["delta_fallbacks"], once["sent_bytes"]["deltas"]) == (1, {"base_gone": 1}, 0)
+        assert journalled(at, "SELECT state, reason FROM delta") == [("fell_back", "base_gone")]
+        assert "base" not in kept(at)["small.jpg"]
+        all_is_well(at)
+
+
+def test_a_base_that_is_damaged_at_the_destination_is_alarmed_and_the_member_goes_whole() -> None:
+    """What cannot be read back is no base; the damage is heard of without anybody asking."""
+    with sites() as at:
+        shot = scene(1, SIZE)
+        (at.library / "original.jpg").write_bytes(encoded(shot, quality=93))
+        at.dest()
+        at.once()
+        (stored,) = [path for path in (at.objects / "objects").rglob("*") if path.is_file()]
+        stored.chmod(0o600)
+        spoilt = bytearray(stored.read_bytes())
+        spoilt[len(spoilt) // 2] ^= 0xFF
+        stored.write_bytes(spoilt)
+        (at.library / "small.jpg").write_bytes(encoded(shot, quality=70))
+        once = at.once()
+        assert once["delta_fallbacks"] == {"refused": 1}
+        assert at.dest_status()["refusals"]["BAD_BASE"] == 1
+        there = kept(at)
+        assert "base" not in there["small.jpg"]
+        (problem,) = at.verify(code=30)["problems"]
+        assert problem["digest"] == there["original.jpg"]["digest"]
+        restored = at.restore(code=30)
+        assert (restored / "small.jpg").read_bytes() == (at.library / "small.jpg").read_bytes()
+        assert not (restored / "original.jpg").exists()
+
+
+def test_a_daemon_sends_a_member_as_a_delta_and_its_copy_for_nothing() -> None:
+    """Without a restart, over a base that was delivered before; the status counts it."""
+    with sites(policy={"settle": 0.05}) as at:
+        shot = scene(1, SIZE)
+        at.dest()
+        source = at.source()
+        (at.library / "original.jpg").write_bytes(encoded(shot, quality=93))
+        until(lambda: "original.jpg" in kept(at), "the original is delivered")
+        for name in ("again.jpg", "copy.jpg"):
+            (at.library / name).write_bytes(encoded(shot, quality=75))
+        until(lambda: at.caught_up() and len(kept(at)) == 3, "all are delivered", seconds=60)
+        there = kept(at)
+        assert there["again.jpg"]["base"] == there["copy.jpg"]["base"] == there["original.jpg"]["digest"]
+        status = at.source_status()
+        assert (status["deltas"], status["delta_fallbacks"]) == ({"stored": 1}, {})
+        assert "1 stored" in at.smarter("status", "--source", f"unix:{at.folder / 'lisbon-1.sock'}").stdout
+        assert source.stop() == 0
+        all_is_well(at)
+
+
+def test_a_member_that_changes_while_it_waits_is_delivered_as_it_was_and_as_it_is() -> None:
+    """What waits is pinned, whatever the policy's mode: the version that was journalled is a version for good."""
+    with sites(policy={"settle": 0.05, "pin": "off"}) as at:
+        shot = scene(1, SIZE)
+        (at.library / "original.jpg").write_bytes(encoded(shot, quality=93))
+        member = encoded(shot, quality=75)
+        (at.library / "member.jpg").write_bytes(member)
+        waits = at.once_started("tests.fakes.crashing", "G1", "1")  # no destination yet: it is killed with its word journalled
+        assert waits.killed() == "G1 1"
+        (at.library / "member.jpg").write_bytes(b"something else")
+        at.dest()
+        at.once()
+        versions = [entry for entry in at.ls("--all-versions") if entry["path"] == "member.jpg"]
+        assert [entry["size"] for entry in versions] == [len(member), len(b"something else")]
+        assert "base" in versions[0]
         all_is_well(at)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 
 from common.ids import Digest, VersionId
-from common.model import DeltaOver, Entry, Kind, Recipe, Refusal, RefusalCode, Selection, Stored, Version, Whole
+from common.model import Announcement, DeltaOver, Entry, Kind, Recipe, Refusal, RefusalCode, Selection, Stored, Version, Whole
 from common.paths import show
 from dest_agent.catalogue import Arrival, Content, Picture, PictureTotals, SourceCount, Totals
 from dest_agent.catalogue.selecting import matching
@@ -20,6 +20,7 @@ class MemoryCatalogue:
         self._versions: dict[VersionId, tuple[Version, int]] = {}
         self._contents: dict[Digest, Content] = {}
         self._numbers: dict[str, int] = {}
+        self._announced: dict[VersionId, Announcement] = {}
         self._sketches: dict[tuple[str, Digest], tuple[Picture, int]] = {}
 
     def commit(self, arrivals: Sequence[Arrival], *, received_ns: int) -> list[Stored | Refusal]:
@@ -77,6 +78,24 @@ class MemoryCatalogue:
     def last_seq(self, source: str) -> int:
         """See Catalogue."""
         return max((version.seq for version in self._versions if version.agent == source), default=0)
+
+    def announce(self, announcements: Sequence[Announcement], *, sharing: AbstractSet[str], announced_ns: int) -> list[int]:
+        """See Catalogue."""
+        del announced_ns
+        kept = [one for one in announcements if self.held(sharing, [one.base])]
+        self._announced |= {one.version.id: one for one in kept if not self._has_come(one.version)}
+        return [one.version.id.seq for one in kept]
+
+    def announced(self, selection: Selection) -> Iterator[Announcement]:
+        """See Catalogue."""
+        match = matching(selection.glob)
+        found = [one for _, one in sorted(self._announced.items()) if not self._has_come(one.version)]
+        named = (one for one in found if selection.policy in {"", one.version.policy})
+        mine = (one for one in named if selection.source in {"", one.version.id.agent})
+        return (one for one in mine if match(one.version.path, False))
+
+    def _has_come(self, version: Version) -> bool:
+        return any(_place(v) == _place(version) and v.id.seq >= version.id.seq for v, _ in self._versions.values())
 
     def sketch(self, source: str, pictures: Sequence[Picture], *, offered_ns: int) -> None:
         """See Catalogue."""

@@ -11,7 +11,7 @@ import grpc.aio
 
 from common.clock import Clock, SystemClock
 from common.ids import Digest
-from common.model import Match, Sketch
+from common.model import Announcement, Match, Sketch
 from common.tls import TlsFiles
 from common.workers import Workers
 from source_agent.deliverer import Deliverer
@@ -98,6 +98,14 @@ class DeltasNobodyMade:
         """None."""
         del limit
         return []
+
+    async def unannounced(self, *, limit: int) -> Sequence[Announcement]:
+        """Nothing."""
+        del limit
+        return []
+
+    async def announced(self, target: Digest) -> None:
+        """Nothing is said."""
 
     def parcel(self, ready: Ready) -> Parcel:
         """There is none to ask for."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import grpc.aio
 
-from common import model
+from common import delta, model
 from common.coding import CODINGS
 from common.ids import Digest, digest_of
 from common.model import (
@@ -82,6 +82,7 @@ class Script:
     offered: list[model.Offer] = field(default_factory=list)
     uploaded: list[Arrival] = field(default_factory=list)
     recorded: list[Version] = field(default_factory=list)
+    announced: list[model.Announcement] = field(default_factory=list)
     contents: dict[Digest, bytes] = field(default_factory=dict)
     versions: dict[int, Version] = field(default_factory=dict)
 
@@ -165,14 +166,20 @@ class ScriptedServicer(ReplicationServicer):
         coded = (self._partial[: begin.offset] if begin.offset else b"") + bytes(upload.data)
         assert digest_of(coded) == coded_digest
         assert len(coded) == begin.coded_bytes
-        content = io.BytesIO()
-        CODINGS[begin.coding].decode(io.BytesIO(coded), content, size=begin.version.size)
+        content = self._decoded(begin, coded)
         digest = begin.version.digest
-        if digest != digest_of(content.getvalue()):
+        if digest != digest_of(content):
             return Refusal(RefusalCode.PROOF_FAILED)
-        self._script.contents[digest] = content.getvalue()
+        self._script.contents[digest] = content
         self._script.versions[begin.version.id.seq] = begin.version
         return Stored()
+
+    def _decoded(self, begin: Begin, coded: bytes) -> bytes:
+        if begin.base is not None:
+            return delta.decode(coded, self._script.contents[begin.base])
+        content = io.BytesIO()
+        CODINGS[begin.coding].decode(io.BytesIO(coded), content, size=begin.version.size)
+        return content.getvalue()
 
     @staticmethod
     def _receipt(upload: Arrival, outcome: Outcome) -> pb.Receipt:
@@ -187,6 +194,16 @@ class ScriptedServicer(ReplicationServicer):
             versions = [version_from_pb(m, agent=SOURCE) for m in batch.versions]
             self._script.recorded += versions
             yield wire.receipts_to_pb(Receipt(v.id.seq, self._record(v)) for v in versions)
+
+    async def Announce(  # noqa: N802
+        self, stream: AsyncIterator[pb.AnnouncementBatch], context: Context
+    ) -> AsyncIterator[pb.AnnouncedBatch]:
+        """Hears everything."""
+        del context
+        async for batch in stream:
+            announcements = wire.announcements_from_pb(batch, Limits(), agent=SOURCE)
+            self._script.announced += announcements
+            yield wire.announced_to_pb(announcements, [a.version.id.seq for a in announcements])
 
     def _record(self, version: Version) -> Outcome:
         if scripted := self._script.records.get(version.path):
