@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
 from typing import Any
 
 import grpc.aio
@@ -240,13 +241,8 @@ class Sender:
                 if consignment.delta is not None:
                     parcel = self._tools.deltas.parcel(consignment.delta)
                 else:
-                    waiting = self._lanes[lane].qsize()
-                    parcel = await self._tools.spool.prepare(
-                        delivery,
-                        raw=consignment.raw,
-                        waits=2 * waiting >= LANE_DEPTH[lane],
-                        staged=consignment.staged.coding if consignment.staged else "",
-                    )
+                    waits, staged = 2 * self._lanes[lane].qsize() >= LANE_DEPTH[lane], consignment.staged_coding
+                    parcel = await self._tools.spool.prepare(delivery, raw=consignment.raw, waits=waits, staged=staged)
                 if parcel.coding not in {*self._connection.codings, DELTA}:
                     parcel = await self._tools.spool.prepare(delivery, raw=True)
             except ContentError:
@@ -277,14 +273,11 @@ class Sender:
                     self._end(Outcome(delivery, State.REPLICATED, uploaded=True, as_delta=consignment.delta is not None))
                     self._follow(digest)
                 case Refusal(RefusalCode.RESTART) if consignment.restarts < MOST_RESTARTS:
-                    again = consignment.restarts + 1
-                    self._prepare(Consignment(delivery, raw=consignment.raw, restarts=again, delta=consignment.delta))
-                case Refusal() as refusal if consignment.delta is not None:
-                    await self._not_wanted(digest, refusal)
-                case Refusal(RefusalCode.PROOF_FAILED) if parcel.coding != RAW:
+                    self._prepare(replace(consignment, staged=None, restarts=consignment.restarts + 1))
+                case Refusal(RefusalCode.PROOF_FAILED) if parcel.coding != RAW and consignment.delta is None:
                     FALLBACKS.labels(parcel.coding, "proof_failed").inc()
                     self._prepare(Consignment(delivery, raw=True))
-                case Refusal(RefusalCode.ABORTED):
+                case Refusal(RefusalCode.ABORTED) if consignment.delta is None:
                     await self._lost(delivery)
                 case Refusal() as refusal:  # also a failed proof of raw bytes: they were proved here while they were sent
                     await self._not_wanted(digest, refusal)

@@ -40,6 +40,11 @@ class Consignment:
     delta: Ready | None = None
     """Send this in place of the content."""
 
+    @property
+    def staged_coding(self) -> str:
+        """In which an earlier upload began; empty where none did."""
+        return self.staged.coding if self.staged else ""
+
 
 class UploadStream:
     """Frames out, receipts in, over one call."""

@@ -72,7 +72,7 @@ def encode_best(target: bytes, base: bytes | None, hint: Sequence[float] | None 
         method = METHODS[name]
         enough = max(SMALL_ENOUGH * len(target), _ALWAYS_TOLD) if method.needs_base else WHOLE_AT_BEST * len(target)
         if best and len(best) <= enough:
-            break
+            continue
         try:
             body = method.encode(wanted, known)
         except ContentError:
