@@ -19,12 +19,12 @@ from admin_client.endpoints import Endpoint, server_identity
 from admin_client.moments import rfc3339
 from common.errors import PeerError
 from common.ids import Digest, agent_name, label
-from common.model import Entry, Refusal, Selection
+from common.model import Announcement, Entry, Refusal, Selection
 from common.paths import show
 from common.pb import admin_pb2, admin_pb2_grpc, restore_pb2, restore_pb2_grpc
 from common.tls import channel_credentials
 from common.wire.replication import refusal_from_pb
-from common.wire.restoring import entries_from_pb, selection_to_pb
+from common.wire.restoring import announced_from_pb, entries_from_pb, selection_to_pb
 from common.wire.status import error_of
 from common.wire.transport import CHANNEL_OPTIONS
 
@@ -166,6 +166,17 @@ class AgentClient:
         with self._errors():
             for batch in self._restore.List(restore_pb2.ListRequest(selection=selection_to_pb(selection))):
                 yield from entries_from_pb(batch)
+
+    def announced(self, selection: Selection) -> Iterator[Announcement]:
+        """What was announced and has not come; nothing where the destination does not know of such."""
+        call = self._restore.ListAnnounced(restore_pb2.ListRequest(selection=selection_to_pb(selection)))
+        try:
+            with self._errors():
+                for batch in call:
+                    yield from announced_from_pb(batch)
+        except PeerError:
+            if call.code() is not grpc.StatusCode.UNIMPLEMENTED:
+                raise
 
     def fetch(self, asked: Iterable[tuple[str, Digest]]) -> Generator[Piece, None, None]:
         """The bytes of contents in the order asked, each closed by a ContentEnd.

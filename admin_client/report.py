@@ -22,6 +22,10 @@ class RestoreReport:
     present: int = 0
     refused: list[tuple[str, str]] = field(default_factory=list)
     damaged: list[tuple[str, str]] = field(default_factory=list)
+    announced: list[str] = field(default_factory=list)
+    """Files of which the destination has only heard what they roughly look like."""
+    approximate: list[str] = field(default_factory=list)
+    """What was made of those, under names that say so."""
     notes: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
 
@@ -43,6 +47,8 @@ class RestoreReport:
             "present": self.present,
             "refused": [{"path": path, "reason": reason} for path, reason in self.refused],
             "damaged": [{"path": path, "reason": reason} for path, reason in self.damaged],
+            "announced": self.announced,
+            "approximate": self.approximate,
             "notes": dict(sorted(self.notes.items())),
             "seconds": round(self.seconds, 3),
         }

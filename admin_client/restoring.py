@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
 
+from admin_client.approximating import approximated
 from admin_client.client import AgentClient, Piece
 from admin_client.fidelity import Owners
 from admin_client.incoming import Incoming
@@ -51,6 +52,8 @@ class RestoreRequest:
     to: Path
     overwrite: bool = False
     numeric_ids: bool = False
+    approximate: bool = False
+    """Whether what has not come is shown, roughly."""
 
 
 def restore(client: AgentClient, request: RestoreRequest, *, progress: Progress) -> RestoreReport:
@@ -74,6 +77,7 @@ def restore(client: AgentClient, request: RestoreRequest, *, progress: Progress)
         progress.stage("Restoring", total_bytes=None if wanted.glob else found.n_bytes)
         restoration = _Restoration(client, trees, report=report, pool=pool, progress=progress)
         restoration.run(_versions(client, selection))
+        report.announced, report.approximate = approximated(client, trees, selection=selection, renders=request.approximate)
         progress.stage("Finishing directories")
         for tree in trees.values():
             tree.finish(pool)

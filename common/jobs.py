@@ -180,6 +180,26 @@ def approximate(arguments: Mapping[str, Value], fds: Sequence[int]) -> dict[str,
     return _told(approximate.recipe(target, base, _hint(arguments)), fds)
 
 
+def render(arguments: Mapping[str, Value], fds: Sequence[int]) -> dict[str, Value]:
+    """Writes what the approximation in the second descriptor makes of the first's picture into the last, as a PNG.
+
+    Errors: ContentError `damaged`, `unsupported`; OSError.
+    """
+    import io  # noqa: PLC0415 - likewise
+
+    from PIL import Image  # noqa: PLC0415
+
+    from common.delta import approximate  # noqa: PLC0415
+
+    del arguments
+    base, approximation = (_read(fd) for fd in fds[:-1])
+    picture = approximate.render(approximation, base)
+    image = Image.fromarray(picture[..., 0] if picture.shape[2] == 1 else picture)
+    target = io.BytesIO()
+    image.save(target, "PNG")
+    return _told(target.getvalue(), fds)
+
+
 def delta_decode(arguments: Mapping[str, Value], fds: Sequence[int]) -> dict[str, Value]:
     """Writes the target of the delta in the last descriptor but one, over the base in the first, into the last.
 
@@ -244,6 +264,7 @@ JOBS: Mapping[str, Job] = MappingProxyType(
         "compare": compare,
         "delta_encode": delta_encode,
         "delta_decode": delta_decode,
+        "render": render,
         "approximate": approximate,
     }
 )

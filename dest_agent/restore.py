@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Generator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
+from itertools import islice
 
 from blake3 import blake3
 
@@ -18,7 +19,7 @@ from common.errors import IntegrityError, PeerError, SmarterError
 from common.ids import Digest
 from common.logs import get
 from common.metrics import RESTORED_BYTES
-from common.model import Entry, Refusal, RefusalCode, Selection
+from common.model import Announcement, Entry, Refusal, RefusalCode, Selection
 from common.tls import PeerIdentity
 from dest_agent.access import Access
 from dest_agent.catalogue import Catalogue, Content
@@ -73,6 +74,12 @@ class Restorer:
             # Refused while a thread of a cancelled call is still in it: that thread then drops the listing.
             with suppress(ValueError):
                 batches.close()
+
+    async def announced(self, peer: PeerIdentity, selection: Selection) -> AsyncIterator[Sequence[Announcement]]:
+        """What was announced and has not come, in batches that fit a message. Errors: as `list`."""
+        found = self._catalogue.announced(self._access.listing(peer, selection))
+        while batch := await asyncio.to_thread(lambda: list(islice(found, _BATCH))):
+            yield batch
 
     async def fetch(self, peer: PeerIdentity, wanted: AsyncIterator[Wanted]) -> AsyncIterator[Piece]:
         """The bytes of the wanted contents, in order. Errors: what `wanted` raises."""

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 @click.option("--at", metavar="TIME", help="The state at this time: RFC 3339, '2026-11-20 14:00', '2h ago'.  [default: now]")
 @click.option("--from", "source_name", default="", metavar="SOURCE", help="The source, where several have this policy.")
 @click.option("--overwrite", is_flag=True, help="Replace what stands in the way; never a directory by a file.")
+@click.option(
+    "--approximate", is_flag=True, help="Show members that have not come, as NAME.approximate.png, made of pictures like them."
+)
 @click.option("--numeric-ids", is_flag=True, help="Owners by number, whatever their names mean here.")
 @json_option
 def command(  # noqa: PLR0913 - one for each option
@@ -39,6 +42,7 @@ def command(  # noqa: PLR0913 - one for each option
     at: str | None,
     source_name: str,
     overwrite: bool,
+    approximate: bool,
     numeric_ids: bool,
     as_json: bool,
 ) -> int:
@@ -46,7 +50,9 @@ def command(  # noqa: PLR0913 - one for each option
 
     Files that are there with the same bytes are left alone, anything else in the way is refused and named (exit code 3).
     Every byte is proved; a file whose bytes cannot be is not left behind (exit code 30). DIR itself gets the root's
-    mode, owner and times. Without root's rights, owners that cannot be set are counted in "notes".
+    mode, owner and times. Files of which the destination has only heard what they look like are listed ("announced").
+
+    Without root's rights, owners that cannot be set are counted in "notes".
     """
     at_ns = time_option(at)
     from admin_client.client import AgentClient  # noqa: PLC0415 - keeps --help quick
@@ -56,7 +62,7 @@ def command(  # noqa: PLR0913 - one for each option
     from common.model import Selection  # noqa: PLC0415
 
     selection = Selection(policy=policy, source=source_name, glob=glob, at_ns=at_ns)
-    request = RestoreRequest(selection, to, overwrite=overwrite, numeric_ids=numeric_ids)
+    request = RestoreRequest(selection, to, overwrite=overwrite, numeric_ids=numeric_ids, approximate=approximate)
     with AgentClient(find_endpoints(connection).need_dest()) as client, open_progress() as progress:
         report = restore(client, request, progress=progress)
     for path, reason in (*report.refused, *report.damaged):
@@ -79,5 +85,8 @@ def _sentence(report: RestoreReport) -> str:
         parts.append(f"{len(report.refused)} refused")
     if report.damaged:
         parts.append(f"{len(report.damaged)} damaged")
+    if report.announced:
+        made = f"{len(report.approximate)} of them shown roughly" if report.approximate else "--approximate shows them roughly"
+        parts.append(f"{len(report.announced)} announced and not delivered, {made}")
     parts += [f"{n} {note.replace('_', ' ')}" for note, n in sorted(report.notes.items())]
     return "; ".join(parts)

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from common.pb import replication_pb2 as replication__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\rrestore.proto\x12\nsmarter.v1\x1a\x11replication.proto\"^\n\tSelection\x12\x0e\n\x06policy\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x0c\n\x04glob\x18\x03 \x01(\t\x12\r\n\x05\x61t_ns\x18\x04 \x01(\x12\x12\x14\n\x0c\x61ll_versions\x18\x05 \x01(\x08\"7\n\x0bListRequest\x12(\n\tselection\x18\x01 \x01(\x0b\x32\x15.smarter.v1.Selection\"\x86\x01\n\x05\x45ntry\x12\x0e\n\x06source\x18\x01 \x01(\t\x12$\n\x07version\x18\x02 \x01(\x0b\x32\x13.smarter.v1.Version\x12\x13\n\x0breceived_ns\x18\x03 \x01(\x12\x12\x0e\n\x06\x63oding\x18\x04 \x01(\t\x12\x14\n\x0cstored_bytes\x18\x05 \x01(\x04\x12\x0c\n\x04\x62\x61se\x18\x06 \x01(\x0c\"0\n\nEntryBatch\x12\"\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x11.smarter.v1.Entry\".\n\x0c\x46\x65tchRequest\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\x0c\"h\n\nFetchFrame\x12\x0e\n\x06\x64igest\x18\x01 \x01(\x0c\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x12\x0e\n\x04\x64one\x18\x03 \x01(\x08H\x00\x12%\n\x06\x66\x61iled\x18\x04 \x01(\x0b\x32\x13.smarter.v1.RefusalH\x00\x42\x05\n\x03\x65nd2\x83\x01\n\x07Restore\x12\x39\n\x04List\x12\x17.smarter.v1.ListRequest\x1a\x16.smarter.v1.EntryBatch0\x01\x12=\n\x05\x46\x65tch\x12\x18.smarter.v1.FetchRequest\x1a\x16.smarter.v1.FetchFrame(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\rrestore.proto\x12\nsmarter.v1\x1a\x11replication.proto\"^\n\tSelection\x12\x0e\n\x06policy\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x0c\n\x04glob\x18\x03 \x01(\t\x12\r\n\x05\x61t_ns\x18\x04 \x01(\x12\x12\x14\n\x0c\x61ll_versions\x18\x05 \x01(\x08\"7\n\x0bListRequest\x12(\n\tselection\x18\x01 \x01(\x0b\x32\x15.smarter.v1.Selection\"\x9d\x01\n\x05\x45ntry\x12\x0e\n\x06source\x18\x01 \x01(\t\x12$\n\x07version\x18\x02 \x01(\x0b\x32\x13.smarter.v1.Version\x12\x13\n\x0breceived_ns\x18\x03 \x01(\x12\x12\x0e\n\x06\x63oding\x18\x04 \x01(\t\x12\x14\n\x0cstored_bytes\x18\x05 \x01(\x04\x12\x0c\n\x04\x62\x61se\x18\x06 \x01(\x0c\x12\x15\n\rapproximation\x18\x07 \x01(\x0c\"0\n\nEntryBatch\x12\"\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x11.smarter.v1.Entry\".\n\x0c\x46\x65tchRequest\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\x0c\"h\n\nFetchFrame\x12\x0e\n\x06\x64igest\x18\x01 \x01(\x0c\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x12\x0e\n\x04\x64one\x18\x03 \x01(\x08H\x00\x12%\n\x06\x66\x61iled\x18\x04 \x01(\x0b\x32\x13.smarter.v1.RefusalH\x00\x42\x05\n\x03\x65nd2\xc7\x01\n\x07Restore\x12\x39\n\x04List\x12\x17.smarter.v1.ListRequest\x1a\x16.smarter.v1.EntryBatch0\x01\x12\x42\n\rListAnnounced\x12\x17.smarter.v1.ListRequest\x1a\x16.smarter.v1.EntryBatch0\x01\x12=\n\x05\x46\x65tch\x12\x18.smarter.v1.FetchRequest\x1a\x16.smarter.v1.FetchFrame(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,13 +37,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTREQUEST']._serialized_start=144
   _globals['_LISTREQUEST']._serialized_end=199
   _globals['_ENTRY']._serialized_start=202
-  _globals['_ENTRY']._serialized_end=336
-  _globals['_ENTRYBATCH']._serialized_start=338
-  _globals['_ENTRYBATCH']._serialized_end=386
-  _globals['_FETCHREQUEST']._serialized_start=388
-  _globals['_FETCHREQUEST']._serialized_end=434
-  _globals['_FETCHFRAME']._serialized_start=436
-  _globals['_FETCHFRAME']._serialized_end=540
-  _globals['_RESTORE']._serialized_start=543
-  _globals['_RESTORE']._serialized_end=674
+  _globals['_ENTRY']._serialized_end=359
+  _globals['_ENTRYBATCH']._serialized_start=361
+  _globals['_ENTRYBATCH']._serialized_end=409
+  _globals['_FETCHREQUEST']._serialized_start=411
+  _globals['_FETCHREQUEST']._serialized_end=457
+  _globals['_FETCHFRAME']._serialized_start=459
+  _globals['_FETCHFRAME']._serialized_end=563
+  _globals['_RESTORE']._serialized_start=566
+  _globals['_RESTORE']._serialized_end=765
 # @@protoc_insertion_point(module_scope)

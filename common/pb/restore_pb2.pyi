@@ -85,6 +85,7 @@ class Entry(_message.Message):
     CODING_FIELD_NUMBER: _builtins.int
     STORED_BYTES_FIELD_NUMBER: _builtins.int
     BASE_FIELD_NUMBER: _builtins.int
+    APPROXIMATION_FIELD_NUMBER: _builtins.int
     source: _builtins.str
     received_ns: _builtins.int
     """destination clock"""
@@ -92,7 +93,9 @@ class Entry(_message.Message):
     """how the content is stored; of a delta its method"""
     stored_bytes: _builtins.int
     base: _builtins.bytes
-    """where it is stored as a delta: the content that it is over"""
+    """where it is stored as a delta, or announced: the content that it is over"""
+    approximation: _builtins.bytes
+    """of what is announced: what makes of the base roughly its picture"""
     @_builtins.property
     def version(self) -> _replication_pb2.Version: ...
     def __init__(
@@ -104,10 +107,11 @@ class Entry(_message.Message):
         coding: _builtins.str = ...,
         stored_bytes: _builtins.int = ...,
         base: _builtins.bytes = ...,
+        approximation: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["version", b"version"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "coding", b"coding", "received_ns", b"received_ns", "source", b"source", "stored_bytes", b"stored_bytes", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approximation", b"approximation", "base", b"base", "coding", b"coding", "received_ns", b"received_ns", "source", b"source", "stored_bytes", b"stored_bytes", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -39,6 +39,11 @@ class RestoreStub:
                 request_serializer=restore__pb2.ListRequest.SerializeToString,
                 response_deserializer=restore__pb2.EntryBatch.FromString,
                 _registered_method=True)
+        self.ListAnnounced = channel.unary_stream(
+                '/smarter.v1.Restore/ListAnnounced',
+                request_serializer=restore__pb2.ListRequest.SerializeToString,
+                response_deserializer=restore__pb2.EntryBatch.FromString,
+                _registered_method=True)
         self.Fetch = channel.stream_stream(
                 '/smarter.v1.Restore/Fetch',
                 request_serializer=restore__pb2.FetchRequest.SerializeToString,
@@ -56,6 +61,13 @@ class RestoreServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListAnnounced(self, request, context):
+        """What was announced and has not come: `coding` and `stored_bytes` are empty, `base` and `approximation` are not. Time does not matter.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Fetch(self, request_iterator, context):
         """The bytes of contents, in the order asked.
         """
@@ -68,6 +80,11 @@ def add_RestoreServicer_to_server(servicer, server):
     rpc_method_handlers = {
             'List': grpc.unary_stream_rpc_method_handler(
                     servicer.List,
+                    request_deserializer=restore__pb2.ListRequest.FromString,
+                    response_serializer=restore__pb2.EntryBatch.SerializeToString,
+            ),
+            'ListAnnounced': grpc.unary_stream_rpc_method_handler(
+                    servicer.ListAnnounced,
                     request_deserializer=restore__pb2.ListRequest.FromString,
                     response_serializer=restore__pb2.EntryBatch.SerializeToString,
             ),
@@ -102,6 +119,33 @@ class Restore:
             request,
             target,
             '/smarter.v1.Restore/List',
+            restore__pb2.ListRequest.SerializeToString,
+            restore__pb2.EntryBatch.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAnnounced(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/smarter.v1.Restore/ListAnnounced',
             restore__pb2.ListRequest.SerializeToString,
             restore__pb2.EntryBatch.FromString,
             options,

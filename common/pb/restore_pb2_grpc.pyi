@@ -33,6 +33,8 @@ class RestoreStub:
     def __new__(cls, channel: _aio.Channel) -> RestoreAsyncStub: ...
     List: _grpc.UnaryStreamMultiCallable[_restore_pb2.ListRequest, _restore_pb2.EntryBatch]
     """The versions that a selection means, directories before what they hold."""
+    ListAnnounced: _grpc.UnaryStreamMultiCallable[_restore_pb2.ListRequest, _restore_pb2.EntryBatch]
+    """What was announced and has not come: `coding` and `stored_bytes` are empty, `base` and `approximation` are not. Time does not matter."""
     Fetch: _grpc.StreamStreamMultiCallable[_restore_pb2.FetchRequest, _restore_pb2.FetchFrame]
     """The bytes of contents, in the order asked."""
 
@@ -41,6 +43,8 @@ class RestoreAsyncStub(RestoreStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     List: _aio.UnaryStreamMultiCallable[_restore_pb2.ListRequest, _restore_pb2.EntryBatch]  # type: ignore[assignment]
     """The versions that a selection means, directories before what they hold."""
+    ListAnnounced: _aio.UnaryStreamMultiCallable[_restore_pb2.ListRequest, _restore_pb2.EntryBatch]  # type: ignore[assignment]
+    """What was announced and has not come: `coding` and `stored_bytes` are empty, `base` and `approximation` are not. Time does not matter."""
     Fetch: _aio.StreamStreamMultiCallable[_restore_pb2.FetchRequest, _restore_pb2.FetchFrame]  # type: ignore[assignment]
     """The bytes of contents, in the order asked."""
 
@@ -52,6 +56,14 @@ class RestoreServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_restore_pb2.EntryBatch], _abc.AsyncIterator[_restore_pb2.EntryBatch]]:
         """The versions that a selection means, directories before what they hold."""
+
+    @_abc_1.abstractmethod
+    def ListAnnounced(
+        self,
+        request: _restore_pb2.ListRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_restore_pb2.EntryBatch], _abc.AsyncIterator[_restore_pb2.EntryBatch]]:
+        """What was announced and has not come: `coding` and `stored_bytes` are empty, `base` and `approximation` are not. Time does not matter."""
 
     @_abc_1.abstractmethod
     def Fetch(

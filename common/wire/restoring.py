@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from common.ids import agent_name, digest_from, label
-from common.model import DeltaOver, Entry, Recipe, Selection, Whole
+from common.model import Announcement, DeltaOver, Entry, Recipe, Selection, Whole
 from common.pb import restore_pb2 as pb
 from common.wire.versions import version_from_pb, version_to_pb
 
@@ -43,6 +43,24 @@ def entries_from_pb(m: pb.EntryBatch) -> list[Entry]:
             received_ns=e.received_ns,
             recipe=_recipe_from_pb(e),
         )
+        for e in m.entries
+    ]
+
+
+def announced_to_pb(announcements: Iterable[Announcement]) -> pb.EntryBatch:
+    """The message of a batch of what is announced."""
+    return pb.EntryBatch(
+        entries=[
+            pb.Entry(source=a.version.id.agent, version=version_to_pb(a.version), base=a.base, approximation=a.approximation)
+            for a in announcements
+        ]
+    )
+
+
+def announced_from_pb(m: pb.EntryBatch) -> list[Announcement]:
+    """What is announced from a message. Errors: ValueError."""
+    return [
+        Announcement(version_from_pb(e.version, agent=agent_name(e.source)), digest_from(e.base), e.approximation)
         for e in m.entries
     ]
 

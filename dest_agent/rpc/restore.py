@@ -8,7 +8,7 @@ from common.ids import agent_name, digest_from
 from common.pb import restore_pb2 as pb
 from common.pb import restore_pb2_grpc as pb_grpc
 from common.wire.replication import refusal_to_pb
-from common.wire.restoring import entries_to_pb, selection_from_pb
+from common.wire.restoring import announced_to_pb, entries_to_pb, selection_from_pb
 from dest_agent.restore import Piece, Restorer, Wanted
 from dest_agent.rpc import Calls, Context, messages
 
@@ -25,6 +25,12 @@ class Restore(pb_grpc.RestoreServicer):
         async with self._calls.answering(context) as peer:
             async for batch in self._restorer.list(peer, selection_from_pb(request.selection)):
                 yield entries_to_pb(batch)
+
+    async def ListAnnounced(self, request: pb.ListRequest, context: Context) -> AsyncIterator[pb.EntryBatch]:  # noqa: N802
+        """Lists what was announced and has not come."""
+        async with self._calls.answering(context) as peer:
+            async for batch in self._restorer.announced(peer, selection_from_pb(request.selection)):
+                yield announced_to_pb(batch)
 
     async def Fetch(self, request_iterator: AsyncIterator[pb.FetchRequest], context: Context) -> AsyncIterator[pb.FetchFrame]:  # noqa: N802
         """Sends the bytes of contents."""

@@ -7,6 +7,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from PIL import Image
+
 from tests.fakes.compare import differences
 from tests.fakes.receipts import broken_recipes, false_receipts
 from tests.fakes.scenes import encoded, scene
@@ -149,4 +152,26 @@ def test_a_member_that_changes_while_it_waits_is_delivered_as_it_was_and_as_it_i
         versions = [entry for entry in at.ls("--all-versions") if entry["path"] == "member.jpg"]
         assert [entry["size"] for entry in versions] == [len(member), len(b"something else")]
         assert "base" in versions[0]
+        all_is_well(at)
+
+
+def test_a_member_that_has_not_come_is_listed_and_shown_roughly_when_asked() -> None:
+    """Under a name that says so; when it has come it is neither."""
+    with sites() as at:
+        shot = scene(1, SIZE)
+        (at.library / "original.jpg").write_bytes(encoded(shot, quality=93))
+        (at.library / "small.jpg").write_bytes(encoded(shot.resize((480, 360)), quality=85))
+        at.dest()
+        assert at.once_started("tests.fakes.crashing", "E1", "1").killed() == "E1 1"
+        to = at.folder / "rough"
+        told = at.smarter("restore", *at.asks_dest, "--policy", "photos", "--to", str(to), "--approximate", "--json").json
+        assert (told["announced"], told["approximate"]) == (["small.jpg"], ["small.jpg.approximate.png"])
+        assert {path.name for path in to.iterdir()} == {"original.jpg", "small.jpg.approximate.png"}
+        with Image.open(to / "small.jpg.approximate.png") as rough, Image.open(at.library / "small.jpg") as small:
+            assert np.abs(np.asarray(rough, np.int16) - np.asarray(small.convert("RGB"), np.int16)).mean() < 8
+        assert (
+            "1 announced and not delivered" in at.smarter("restore", *at.asks_dest, "--policy", "photos", "--to", str(to)).stdout
+        )
+        at.once()
+        assert at.smarter("restore", *at.asks_dest, "--policy", "photos", "--to", str(to), "--json").json["announced"] == []
         all_is_well(at)

@@ -19,11 +19,11 @@ import grpc
 
 from admin_client.endpoints import Endpoint
 from common.ids import Digest, VersionId, digest_of
-from common.model import Entry, Kind, Version, Whole
+from common.model import Announcement, Entry, Kind, Version, Whole
 from common.paths import RelPath, show
 from common.pb import admin_pb2, admin_pb2_grpc, replication_pb2, restore_pb2, restore_pb2_grpc
 from common.tls import PeerRole
-from common.wire.restoring import entries_to_pb
+from common.wire.restoring import announced_to_pb, entries_to_pb
 from source_agent.capture import KIND_BY_TYPE, attributes, xattrs_of
 
 _PIECE_BYTES = 64 * 1024 + 1000
@@ -40,6 +40,7 @@ class FakeDestination:
     contents: dict[Digest, bytes] = field(default_factory=dict)
     broken: set[Digest] = field(default_factory=set)
     """Contents that the destination itself finds damaged."""
+    announced: list[Announcement] = field(default_factory=list)
     fetched: list[Digest] = field(default_factory=list)
     """Every content asked for, as often as it was."""
     problems: list[tuple[bytes, str]] = field(default_factory=list)
@@ -97,6 +98,9 @@ class _Restore(restore_pb2_grpc.RestoreServicer):
         for root in self._held.false_roots:
             version = replication_pb2.Version(seq=1, policy="photos", root=root, kind=replication_pb2.DIRECTORY)
             yield restore_pb2.EntryBatch(entries=[restore_pb2.Entry(source="lisbon-1", version=version)])
+
+    def ListAnnounced(self, request: restore_pb2.ListRequest, context: Any) -> Iterator[restore_pb2.EntryBatch]:  # noqa: N802, ARG002
+        yield announced_to_pb(self._held.announced)
 
     def Fetch(  # noqa: N802
         self,
