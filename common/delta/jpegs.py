@@ -45,7 +45,7 @@ class JpegAlone:
         """The skeleton and the coefficients. Errors: ContentError as the kernel's."""
         del base
         parsed = target.proved
-        return to_body(parsed, b"", mixing.encode(parsed.planes, parsed.frame))
+        return to_body(parsed.skeleton, b"", mixing.encode(parsed.planes, parsed.frame))
 
     def decode(self, body: bytes, base: Opened, *, size: int) -> bytes:
         """The JPEG. Errors: ContentError `damaged`."""
@@ -65,7 +65,7 @@ class JpegCoefficients:
         laid = _best_laid(parsed, known)
         predicted = _laid_over(known.planes, parsed.frame, laid)
         coded = mixing.encode(parsed.planes, parsed.frame, predicted)
-        return _LAID.pack(laid.form, laid.row, laid.column) + to_body(parsed, known.skeleton, coded)
+        return _LAID.pack(laid.form, laid.row, laid.column) + to_body(parsed.skeleton, known.skeleton, coded)
 
     def decode(self, body: bytes, base: Opened, *, size: int) -> bytes:
         """The JPEG. Errors: ContentError `damaged`."""
@@ -78,14 +78,14 @@ class JpegCoefficients:
         return jpeg.emit(skeleton, mixing.decode(rest, frame, predicted))
 
 
-def to_body(parsed: Parsed, known: bytes, coded: bytes) -> bytes:
-    """A JPEG's skeleton, over a known one, before its coefficients."""
-    skeleton = compress(parsed.skeleton, known)
-    return _HEAD.pack(len(skeleton), len(parsed.skeleton)) + skeleton + coded
+def to_body(skeleton: bytes, known: bytes, coded: bytes) -> bytes:
+    """A file's skeleton, over a known one, before its coefficients or samples."""
+    shortened = compress(skeleton, known)
+    return _HEAD.pack(len(shortened), len(skeleton)) + shortened + coded
 
 
 def from_body(body: bytes, known: bytes, *, size: int) -> tuple[bytes, bytes]:
-    """The skeleton in a body, and the coefficients that follow it. Errors: ContentError `damaged`."""
+    """The skeleton in a body, and what follows it. Errors: ContentError `damaged`."""
     if len(body) < _HEAD.size:
         raise ContentError("damaged", "a delta that ends early")
     n_coded, n_bytes = _HEAD.unpack_from(body)
