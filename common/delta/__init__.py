@@ -13,6 +13,7 @@ from typing import Protocol
 from common.coding import CODINGS, candidates
 from common.delta.container import Container, from_bytes, to_bytes
 from common.delta.jpegs import JpegCoefficients
+from common.delta.lossless import RasterAlone, RasterReplay
 from common.delta.opened import Opened
 from common.delta.patch import ZstdPatch
 from common.delta.planes import JpegPlanes
@@ -54,6 +55,8 @@ METHODS: Mapping[str, Method] = MappingProxyType(
         "jpeg-coefficients": JpegCoefficients(),
         "jpeg-planes": JpegPlanes(),
         "jpeg-replay": JpegReplay(),
+        "raster-replay": RasterReplay(),
+        "raster": RasterAlone(),
         **{name: Whole(coding) for name, coding in CODINGS.items()},
     },
 )
@@ -119,8 +122,8 @@ def _tried(target: Opened, base: Opened) -> Sequence[str]:
     if max(len(target.content), len(base.content)) > MAX_BYTES:
         raise ContentError("too_large", f"more than {MAX_BYTES >> 20} MiB are in no delta")
     based = [name for name, method in METHODS.items() if method.needs_base] if base.content else []
-    whole = candidates(target.content[:64], len(target.content))
-    return (*based, *whole)
+    known = ["raster"] if target.is_raster else []
+    return (*based, *known, *candidates(target.content[:64], len(target.content)))
 
 
 def _decodes(made: Container, base: Opened, target: bytes) -> bool:

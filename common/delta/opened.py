@@ -12,6 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common.coding.lepton import MAGIC
+from common.delta import rasters
+from common.delta.rasters import Raster
+from common.errors import ContentError
 from common.ids import Digest, digest_of
 from common.kernel import jpeg, pixels
 from common.kernel.jpeg import Parsed
@@ -25,6 +28,10 @@ Place = NDArray[np.float64]
 As the pixels are stored, whatever EXIF says about turning them; (0, 0) is the top left corner of a picture, (1, 1) the other.
 """
 MARK_BYTES = 4
+_HEAD_BYTES = 1 << 14
+"""Of a file of pixels: where its tags and profile are; as many are looked at behind the pixels."""
+_WHOLE = 8
+"""Eighths of a picture's size."""
 
 
 class Opened:
@@ -60,14 +67,26 @@ class Opened:
         return self.__dict__.get("proved") or jpeg.parse(self.content, verify=False)
 
     @property
+    def is_raster(self) -> bool:
+        """Whether it begins as a PNG, a BMP or a TIFF does."""
+        return rasters.is_raster(self.content)
+
+    @cached_property
+    def raster(self) -> Raster:
+        """The file of pixels taken apart, proved to come together again: what a target has to be. Errors: ContentError."""
+        return rasters.take_apart(self.content)
+
+    @property
     def skeleton(self) -> bytes:
-        """What of a JPEG may be in others too: headers, tables; of anything else nothing."""
-        return self.parsed.skeleton if self.is_jpeg else b""
+        """What may be in other files too: headers, tables, tags."""
+        if self.is_jpeg:
+            return self.parsed.skeleton
+        return self.content[:_HEAD_BYTES] + self.content[_HEAD_BYTES:][-_HEAD_BYTES:] if self.is_raster else b""
 
     def pixels(self, eighths: int = 8) -> Samples:
-        """The picture, at 8, 4, 2 or 1 eighths of its size, as libjpeg shows it. Errors: ContentError."""
+        """The picture, a JPEG also at 4, 2 or 1 eighths of its size, as libjpeg shows it. Errors: ContentError."""
         if eighths not in self._pixels:
-            self._pixels[eighths] = pixels.decode_pixels(self.parsed.planes, self.parsed.frame, eighths=eighths)
+            self._pixels[eighths] = self._shown(eighths)
         return self._pixels[eighths]
 
     def shape(self, eighths: int = 8) -> tuple[int, int, int]:
@@ -84,3 +103,11 @@ class Opened:
         The target's digest proves more, but only when all is done, and it does not say what went wrong.
         """
         return digest_of(self.pixels(eighths).tobytes())[:MARK_BYTES]
+
+    def _shown(self, eighths: int) -> Samples:
+        if not self.is_raster:
+            return pixels.decode_pixels(self.parsed.planes, self.parsed.frame, eighths=eighths)
+        if eighths != _WHOLE:
+            raise ContentError("damaged", "only a JPEG can be opened at a part of its size")
+        known: Raster | None = self.__dict__.get("raster")
+        return rasters.shown(known or rasters.read(self.content))

@@ -88,7 +88,7 @@ class JpegJudge:
 
     @cached_property
     def _pieces(self) -> Sequence[_Piece]:
-        pieces = [self._piece(window) for window in _spread(self._richness(), self._step)]
+        pieces = [self._piece(window) for window in spread(self._richness(), self._step)]
         return sorted(pieces, key=lambda piece: -piece.bits)  # the most telling first
 
     @property
@@ -164,7 +164,7 @@ def _share(rendered: Sequence[tuple[_Piece, Samples]], transform: str) -> float:
     return bits / sum(piece.bits for piece, _ in rendered)
 
 
-def _spread(richness: NDArray[np.int64], step: tuple[int, int]) -> Iterator[Window]:
+def spread(richness: NDArray[np.int64], step: tuple[int, int]) -> Iterator[Window]:
     """The richest window of each region of the picture, of whole steps."""
     tall, wide = (min(-(-_SIDE // s), n) for s, n in zip(step, richness.shape, strict=True))
     rows, cols = richness.shape[0] // tall, richness.shape[1] // wide
