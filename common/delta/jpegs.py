@@ -46,7 +46,7 @@ class JpegCoefficients:
         laid = _best_laid(parsed, known)
         predicted = _laid_over(known.planes, parsed.frame, laid)
         coded = mixing.encode(parsed.planes, parsed.frame, predicted)
-        return _LAID.pack(laid.form, laid.row, laid.column) + to_body(parsed.skeleton, known.skeleton, coded)
+        return _LAID.pack(laid.form, laid.row, laid.column) + to_body(parsed, known.skeleton, coded)
 
     def decode(self, body: bytes, base: Opened, *, size: int) -> bytes:
         """The JPEG. Errors: ContentError `damaged`."""

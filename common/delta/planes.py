@@ -70,7 +70,7 @@ class JpegPlanes:
         if way is None or _likeness(parsed, known, way) < _LEAST_EQUAL:
             raise ContentError("unsupported", "not what ffmpeg makes of the base")
         coded = mixing.encode(parsed.planes, parsed.frame, _expected(known, parsed.frame, way))
-        return _HEAD.pack(way.form, SCALERS.index(way.scaler)) + to_body(parsed.skeleton, base.skeleton, coded)
+        return _HEAD.pack(way.form, SCALERS.index(way.scaler)) + to_body(parsed, base.skeleton, coded)
 
     def decode(self, body: bytes, base: Opened, *, size: int) -> bytes:
         """The JPEG. Errors: ContentError `damaged`."""

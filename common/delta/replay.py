@@ -41,7 +41,7 @@ class JpegReplay:
         told = edits.to_bytes(edit)
         coded = mixing.encode(target.proved.planes, target.proved.frame, expected)
         head = _HEAD.pack(TRANSFORMS.index(transform), base.mark(edit.eighths), len(told))
-        return head + told + to_body(target.proved.skeleton, base.skeleton, coded)
+        return head + told + to_body(target.proved, base.skeleton, coded)
 
     def decode(self, body: bytes, base: Opened, *, size: int) -> bytes:
         """The JPEG. Errors: ContentError `damaged`; IntegrityError where the base comes out in other pixels here."""

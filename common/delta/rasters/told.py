@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from common.delta.varints import read_varint, to_varint
+from common.varints import read_varint, to_varint
 from common.errors import ContentError
 
 

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from common.delta.edits import Edit
 from common.delta.opened import Opened
 from common.delta.search.found import DONE, EXACT, HOPELESS, Found
+from common.delta.search.framed import insides, with_border
 from common.delta.search.judges import Judge
 from common.delta.search.modulation import modulated
 from common.delta.search.placed import placed, turned
@@ -40,6 +41,8 @@ LEVELS: Mapping[str, Search] = MappingProxyType(
 """What became of levels at their place; all start from the place alone, as one may seem to come near by undoing another."""
 _ROUNDS = 2
 """In which levels are changed."""
+_FRAMED = 0.5
+"""A score of what was found inside of a rim, below which there is one."""
 _HALF_WAY = 0.7
 """A round that leaves more than this of the score is the last."""
 
@@ -53,7 +56,17 @@ def best_edit(base: Opened, judge: Judge) -> Edit:
 
 
 def best_found(base: Opened, judge: Judge) -> Found | None:
-    """The best of everything that was found, however bad."""
+    """The best of everything that was found, however bad; where the target has a rim, of what is found inside of it too."""
+    best: Found | None = None
+    for inside in insides(base, judge):
+        found = _best_found(base, inside)
+        best = _better(best, found and with_border(found, inside))
+        if best is not None and best.score < _FRAMED:
+            return best
+    return _better(best, _best_found(base, judge))
+
+
+def _best_found(base: Opened, judge: Judge) -> Found | None:
     best: Found | None = None
     for search in PLACES.values():
         place = search(base, judge, best)

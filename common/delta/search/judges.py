@@ -59,6 +59,9 @@ class Judge(Protocol):
     def reduced(self, eighths: int) -> Samples:
         """The target's picture at so many eighths of its size."""
 
+    def within(self, window: Window) -> Judge:
+        """One that looks only at pieces that lie in a window."""
+
     @property
     def hint(self) -> Place | None:
         """Where in the base the target may be, if somebody said so."""
@@ -77,9 +80,13 @@ class _Piece:
 class JpegJudge:
     """Of a JPEG: by its coefficients, as its own encoder would have made them."""
 
-    def __init__(self, target: Opened) -> None:
-        """Errors: ContentError as `Opened.proved`, `unsupported` of odd samplings and of the smallest pictures."""
+    def __init__(self, target: Opened, within: Window | None = None) -> None:
+        """Looks at pieces `within` a window.
+
+        Errors: ContentError as `Opened.proved`, `unsupported` of odd samplings and of the smallest pictures.
+        """
         self._target = target
+        self._within = within
         frame = target.proved.frame
         pixels.sampling_ratios(frame)
         self.shape = Shape(frame.height, frame.width, len(frame.planes))
@@ -88,7 +95,8 @@ class JpegJudge:
 
     @cached_property
     def _pieces(self) -> Sequence[_Piece]:
-        pieces = [self._piece(window) for window in spread(self._richness(), self._step)]
+        windows = spread(self._richness(), self._step)
+        pieces = [self._piece(window) for window in windows if self._within is None or window.lies_in(self._within)]
         return sorted(pieces, key=lambda piece: -piece.bits)  # the most telling first
 
     @property
@@ -107,7 +115,14 @@ class JpegJudge:
         rows, cols = (n // step for n, step in zip(self.shape, self._step, strict=False))
         plane = self._target.proved.frame.planes[0]
         telling = np.count_nonzero(self._target.proved.planes[0][: rows * plane.v, : cols * plane.h], axis=2)
-        return np.asarray(telling.reshape(rows, plane.v, cols, plane.h).sum(axis=(1, 3)), np.int64)
+        richness = np.asarray(telling.reshape(rows, plane.v, cols, plane.h).sum(axis=(1, 3)), np.int64)
+        if self._within is not None:
+            outside = np.ones_like(richness, np.bool_)
+            top, left, tall, wide = self._within
+            high, broad = self._step
+            outside[-(-top // high) : (top + tall) // high, -(-left // broad) : (left + wide) // broad] = False
+            richness[outside] = -(1 << 20)
+        return richness
 
     def _piece(self, window: Window) -> _Piece:
         frame, planes = self._target.proved.frame, self._target.proved.planes
@@ -141,6 +156,10 @@ class JpegJudge:
         piece = self._piece_at(window)
         planes = [quantise(expected) for expected in pixels.expect(picture, piece.frame, TRANSFORMS[0])]
         return pixels.decode_pixels(planes, piece.frame)
+
+    def within(self, window: Window) -> JpegJudge:
+        """Of the pieces in a window."""
+        return JpegJudge(self._target, window)
 
     def _piece_at(self, window: Window) -> _Piece:
         return next(piece for piece in self._pieces if piece.window == window)

@@ -33,6 +33,11 @@ class Window(NamedTuple):
         """These pixels of the picture."""
         return picture[self.top : self.top + self.rows, self.left : self.left + self.cols]
 
+    def lies_in(self, outer: Window) -> bool:
+        """Whether another one holds all of it."""
+        top, left, rows, cols = self.within(outer)
+        return min(top, left) >= 0 and top + rows <= outer.rows and left + cols <= outer.cols
+
     def within(self, outer: Window) -> Window:
         """The same rectangle, counted from the corner of another one that holds it."""
         return Window(self.top - outer.top, self.left - outer.left, self.rows, self.cols)
