@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from common.delta.opened import Opened
 from common.delta.search.judges import Renders, spread
 from common.delta.search.seen import reduced
-from common.delta.steps.step import Shape, Window
+from common.delta.steps.step import Shape, Window, whole
 from common.errors import ContentError
 from common.kernel.pixels import Samples
 
@@ -22,24 +22,30 @@ _STEP = 8
 class RasterJudge:
     """Of samples that are a picture, without its alpha."""
 
-    def __init__(self, target: Opened) -> None:
-        """Errors: ContentError as `Opened.raster`, `unsupported` of palettes and of the smallest pictures."""
+    def __init__(self, target: Opened, within: Window | None = None) -> None:
+        """Pieces lie `within` a window of it, if that is given.
+
+        Errors: ContentError as `Opened.raster`, `unsupported` of palettes and of the smallest pictures.
+        """
         self._target = target
         self._picture = target.pixels()
         self.hint = target.hint
         self.shape = Shape(*self._picture.shape)
         if min(self.shape[:2]) < _STEP:
             raise ContentError("unsupported", "a picture of a few pixels")
+        self._within = within or whole(self.shape)
 
     @cached_property
     def windows(self) -> Sequence[Window]:
         """The pieces that are looked at, the most telling first."""
-        return sorted(spread(self._richness(), (_STEP, _STEP)), key=lambda window: -_bits(_steps(window.of(self._picture))))
+        top, left = self._within[:2]
+        pieces = [Window(top + at.top, left + at.left, at.rows, at.cols) for at in spread(self._richness(), (_STEP, _STEP))]
+        return sorted(pieces, key=lambda window: -_bits(_steps(window.of(self._picture))))
 
     def _richness(self) -> NDArray[np.int64]:
-        """How much happens in each field of pixels that is wholly in the picture."""
-        rows, cols = (n // _STEP for n in self.shape[:2])
-        part = self._picture[: rows * _STEP, : cols * _STEP, self.shape.channels // 2]
+        """How much happens in each field of pixels that is wholly in what is looked at."""
+        rows, cols = (n // _STEP for n in self._within[2:])
+        part = self._within.of(self._picture)[: rows * _STEP, : cols * _STEP, self.shape.channels // 2]
         changes = np.abs(_steps(part[:, :, None])).reshape(rows, _STEP, cols, _STEP)
         return np.asarray(changes.sum(axis=(1, 3)), np.int64)
 
@@ -60,6 +66,12 @@ class RasterJudge:
         """As it is: without loss nothing happens on the way."""
         del window
         return picture
+
+    def within(self, window: Window) -> RasterJudge:
+        """One that looks only at pieces that lie in a window. Errors: ContentError `unsupported` of the smallest."""
+        if min(window.rows, window.cols) < _STEP:
+            raise ContentError("unsupported", "a picture of a few pixels")
+        return RasterJudge(self._target, window)
 
     def reduced(self, eighths: int) -> Samples:
         """As `seen.reduced`."""
