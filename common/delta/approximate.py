@@ -17,13 +17,13 @@ from common.delta.search import best_found
 from common.delta.search.found import Found
 from common.delta.search.judges import JpegJudge, Judge
 from common.delta.search.toned import mixed
-from common.delta.steps import Border, Crop, Grey, Resize, Turn, Warp
+from common.delta.steps import Border, Crop, Grey, Resize, Turn
 from common.errors import ContentError
 from common.kernel.pixels import Samples
 
 MAX_BYTES = 512
 """Of an approximation: it travels in an offer."""
-_PLACING = (Turn, Crop, Resize, Warp, Border, Grey)
+_PLACING = (Turn, Crop, Resize, Border, Grey)
 """Steps of a few bytes, without which the picture has another size or other channels."""
 _LEAST_SHOWN = 0.5
 """Of the contrasts of a target: what shows less is another picture."""

@@ -24,9 +24,7 @@ from common.delta.search.seen import Look, look, reduced, shrunk
 from common.delta.steps import Shape
 
 SURE = 0.97
-"""A likeness that ends the search for a piece in other forms."""
-LIKELY = 0.85
-"""A likeness of a place that is looked at before other ways to search."""
+"""A likeness that ends the search for other places."""
 LEAST = 0.55
 """A likeness below which a place is none."""
 _SIDE = 256
@@ -102,7 +100,7 @@ def guesses(base: Opened, judge: Judge) -> Iterator[Guess]:
         found = sorted(search(pair, judge.hint), key=lambda guess: -guess.likeness)[:_KEPT]
         near = sorted((pair.drawn(guess.place) for guess in found), key=lambda guess: -guess.likeness)
         for guess in near:
-            if guess.likeness >= LIKELY:
+            if guess.likeness >= SURE:
                 yield guess
             else:
                 best.append(guess)

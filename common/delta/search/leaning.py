@@ -40,9 +40,12 @@ _NEARLY = 4
 """Levels by which black and white may be off in a small look at a background."""
 
 
-def best_leaning(measured: Laid, base: Opened, judge: Judge) -> Found | None:
+def best_leaning(here: Laid, base: Opened, judge: Judge) -> Found | None:
     """The best of the edits that turn the base by degrees, and lay it at the place."""
-    colour = background(measured, judge)
+    colour = _background(here, judge)
+    measured = _registered(here, base, judge, colour)
+    if measured is None:
+        return None
     exact = best_of(_turnings(measured, judge.shape, colour), base, judge, _FEW)
     if exact is not None and exact.score < DONE:
         return promised(exact.edit, base, judge)
@@ -54,9 +57,8 @@ def best_leaning(measured: Laid, base: Opened, judge: Judge) -> Found | None:
     return promised(min(found, key=lambda one: one.promise).edit, base, judge) if found else None
 
 
-def registered(here: Laid, base: Opened, judge: Judge) -> Laid | None:
-    """The place to hundredths of a pixel, leaning or not; None where the pieces do not agree on one near it."""
-    colour = background(here, judge)
+def _registered(here: Laid, base: Opened, judge: Judge, colour: tuple[int, ...]) -> Laid | None:
+    """The place to hundredths of a pixel; None where the pieces do not agree on one near it."""
     rows, cols = judge.shape[:2]
     corners = np.array([[0, cols, 0, cols], [0, 0, rows, rows], [1, 1, 1, 1]])
     for _ in range(_ALIGNMENTS):
@@ -150,7 +152,7 @@ def _turnings(measured: Laid, shape: Shape, colour: tuple[int, ...]) -> Iterator
                 yield from (Edit((*steps, _warp(matrix, shape, sampler, colour))) for sampler in samplers)
 
 
-def background(here: Laid, judge: Judge) -> tuple[int, ...]:
+def _background(here: Laid, judge: Judge) -> tuple[int, ...]:
     """The colour in a corner that lies outside the base; none where all lie inside."""
     rows, cols = judge.shape[:2]
     small = judge.reduced(1)

@@ -20,10 +20,10 @@ from common.delta.search.aligned import drifts, fitted, moved
 from common.delta.search.found import DONE, Found, best_of, promised
 from common.delta.search.guessed import guesses
 from common.delta.search.judges import Judge
-from common.delta.search.leaning import background, best_leaning, registered
+from common.delta.search.leaning import best_leaning
 from common.delta.search.places import Laid, laid
 from common.delta.search.seen import Look, look, reduced
-from common.delta.steps import Border, Crop, Grey, Resize, Shape, Step, Turn
+from common.delta.steps import Crop, Grey, Resize, Shape, Step, Turn
 from common.delta.steps.geometry import N_FORMS, turned_to
 from common.kernel.pixels import Samples
 
@@ -125,43 +125,13 @@ def placed(base: Opened, judge: Judge, best: Found | None) -> Found | None:
     best = None
     for guess in guesses(base, judge):
         here = laid(guess.place, judge.shape, Shape(*base.shape()))
-        found = _best_at(here, base, judge)
+        upright = _registered(here, base, judge) if here.skew(judge.shape) < _MOST_SKEW else None
+        found = _best_upright(upright, base, judge) if upright else best_leaning(here, base, judge)
         if found and (best is None or found.promise < best.promise):
             best = found
         if best is not None and best.promise < _GOOD:
             break
     return best
-
-
-def _best_at(here: Laid, base: Opened, judge: Judge) -> Found | None:
-    """The best of the edits that bring what is at the place."""
-    top, left, bottom, right = here.box_of(judge.shape)
-    is_inside = min(top, left, here.turned.rows - bottom, here.turned.cols - right) > -_MOST_SKEW
-    if is_inside and here.skew(judge.shape) < _MOST_SKEW and (upright := _registered(here, base, judge)):
-        return _best_upright(upright, base, judge)
-    if not (measured := registered(here, base, judge)):
-        return None
-    framed = _best_framed(measured, base, judge) if measured.skew(judge.shape) < _UPRIGHT else None
-    leaning = best_leaning(measured, base, judge) if framed is None or framed.promise > _GOOD else None
-    return min((found for found in (framed, leaning) if found), key=lambda found: found.promise, default=None)
-
-
-def _best_framed(here: Laid, base: Opened, judge: Judge) -> Found | None:
-    """All of the base, perhaps in another size, with a border of one colour around it."""
-    top, left, bottom, right = here.box_of(judge.shape)
-    (across, _, _), (_, down, _) = here.matrix
-    edges = -top / down, -left / across, (bottom - here.turned.rows) / down, (right - here.turned.cols) / across
-    widths = [max(0, round(edge)) for edge in edges]
-    inner = Shape(judge.shape.rows - widths[0] - widths[2], judge.shape.cols - widths[1] - widths[3], judge.shape.channels)
-    colour = background(here, judge)
-    if not colour or min(inner[:2]) < 1 or min(edges) < -_SURE:
-        return None
-    whole = here.turned.rows, here.turned.cols
-    border = Border(widths[0], widths[1], widths[2], widths[3], colour)
-    edits = [edit.then(border) for edit in _conformed(_sized(_turned(here.form), whole, inner, _LIKELY_RESIZERS[0]), base, judge)]
-    found = best_of(edits, base, judge)
-    is_resized = found is not None and any(isinstance(step, Resize) for step in found.edit.steps)
-    return _best_resized(found.edit, base, judge) if found and is_resized else found
 
 
 def _registered(here: Laid, base: Opened, judge: Judge) -> Laid | None:
@@ -211,7 +181,7 @@ def _best_upright(here: Laid, base: Opened, judge: Judge) -> Found | None:
 def _best_resized(edit: Edit, base: Opened, judge: Judge) -> Found | None:
     """The edit by the resizer that serves best: by one piece, the best of those by a few."""
     likeliest: list[Found] = []
-    for way in _resizes(edit, base):
+    for way in _resizes(edit, base, judge):
         one = promised(way, base, judge, 1)
         if one.score < DONE and (found := promised(way, base, judge)).score < DONE:
             return found
@@ -222,10 +192,10 @@ def _best_resized(edit: Edit, base: Opened, judge: Judge) -> Found | None:
     return promised(next(one.edit for one in few if one.promise <= near), base, judge)  # of equals what is more used
 
 
-def _resizes(edit: Edit, base: Opened) -> Iterator[Edit]:
+def _resizes(edit: Edit, base: Opened, judge: Judge) -> Iterator[Edit]:
     """The edit by each resizer; a JPEG that is not cut may have been opened at a part of its size."""
     at, wanted = next((n, step) for n, step in enumerate(edit.steps) if isinstance(step, Resize))
-    scale = max(n / m for n, m in zip((wanted.rows, wanted.cols), shapes_of(edit, base)[at][:2], strict=True))
+    scale = max(n / m for n, m in zip(judge.shape[:2], shapes_of(edit, base)[at][:2], strict=True))
     is_openable = base.is_jpeg and not any(isinstance(step, Crop) for step in edit.steps)
     for eighths in EIGHTHS:
         if eighths < max(EIGHTHS) and (not is_openable or scale > eighths / 8):
