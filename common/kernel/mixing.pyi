@@ -1,6 +1,6 @@
 """The coefficients of a JPEG, losslessly to few bytes and back: on their own, or against what a base makes one expect.
 
-Integers only, so every build and machine codes and decodes to the same bytes. About 13 MB of memory beside the planes.
+Integers only, so every build and machine codes and decodes to the same bytes. About 9 MB of memory beside the planes.
 """
 
 from collections.abc import Sequence
@@ -19,6 +19,7 @@ def encode(planes: Sequence[NDArray[np.int16]], frame: Frame, predicted: Sequenc
     """Codes planes of (block_rows, block_cols, 64), of the frame's shapes, in natural order.
 
     `predicted` has for each plane the expected coefficients, of the same shape, in 1/64 of a quantisation step.
+    One that tells nothing is left out where that is smaller: `decode` is given it all the same.
     Errors: ContentError `unsupported` (a coefficient beyond 2047), `too_large`, `damaged` (a frame that cannot be),
     `not_smaller`; ValueError if shapes differ.
     """

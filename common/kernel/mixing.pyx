@@ -4,13 +4,16 @@ import numpy as np
 
 from common.errors import ContentError
 
-from common.kernel.alone cimport Shape, code_alone
-from common.kernel.bits cimport COLUMNS, INPUTS, LANES, LIMIT, LINE_BITS, NODES, SELECTORS, STEPS, Coder, finish, start
+from common.kernel.alone cimport code_alone
+from common.kernel.bits cimport COLUMNS, INPUTS, LIMIT, NODES, PLAIN, PLAIN_SETS, SELECTORS, STEPS, TABLE, Coder, finish, start
+from common.kernel.blocks cimport BOUND, Shape
 from common.kernel.given cimport code_given
-from libc.stdint cimport int16_t, int32_t, uint8_t, uint16_t, uint32_t
+from libc.stdint cimport int16_t, int32_t, uint8_t, uint16_t
 
 VERSION = 1
 LIMIT_BLOCKS = 1 << 23
+POOR = 0.5
+"""Bytes for each coefficient that is not zero, from which on a prediction may be worse than none."""
 _E_TO_1_128TH = 1161963980038882736  # e ** (1 / 128) in 1 / 2**60
 
 
@@ -34,26 +37,28 @@ def _stretch_table(squash):
 
 _SQUASH = _squash_table()
 _STRETCH = _stretch_table(_SQUASH)
-_RATES = np.array([163840 // (10 * seen + 16) for seen in range(1024)], np.int32)
+_RATES = np.array([327680 // (10 * seen + 16) for seen in range(1024)], np.int16)
 _REFINED = _SQUASH[np.minimum(np.arange(STEPS) * 128, 4095)]
 
 
 cdef class _Run:
-    """One stream that is coded or decoded, and the memory that its coder learns in (13 MB, of which what is used is touched)."""
+    """One stream that is coded or decoded, and the memory that its coder learns in (9 MB, of which what is used is touched)."""
 
     cdef Coder coder
     cdef uint8_t[::1] stream
-    cdef uint32_t[::1] counters
+    cdef int32_t[::1] counters
+    cdef int32_t[::1] plain
     cdef int16_t[::1] weights
     cdef uint16_t[:, ::1] refined
     cdef uint16_t[::1] squash
     cdef int16_t[::1] stretch
-    cdef int32_t[::1] rates
+    cdef int16_t[::1] rates
 
     def __init__(self, stream, is_decoding):
         self.stream = stream
-        self.counters = np.zeros((INPUTS << LINE_BITS) * NODES, np.uint32)
-        self.weights = np.full(SELECTORS * NODES * LANES, 1802, np.int16)  # 0.22 each
+        self.counters = np.zeros(INPUTS * TABLE + NODES, np.int32)
+        self.plain = np.zeros(PLAIN_SETS * PLAIN, np.int32)
+        self.weights = np.full(SELECTORS * NODES * INPUTS, 1800, np.int16)  # 0.33 each
         self.refined = np.repeat(_REFINED[None], SELECTORS * NODES, axis=0)
         self.squash = _SQUASH
         self.stretch = _STRETCH
@@ -61,6 +66,7 @@ cdef class _Run:
         self.coder.stream = &self.stream[0]
         self.coder.size = len(self.stream)
         self.coder.counters = &self.counters[0]
+        self.coder.plain = &self.plain[0]
         self.coder.weights = &self.weights[0]
         self.coder.refined = &self.refined[0, 0]
         self.coder.squash = &self.squash[0]
@@ -73,7 +79,8 @@ cdef class _Run:
         cdef Shape shape
         cdef int16_t[:, :, ::1] values
         cdef const int32_t[:, :, ::1] expected
-        cdef int32_t[::1] quantisation, scratch
+        cdef int16_t[::1] quantisation
+        cdef uint8_t[::1] scratch
         cdef uint8_t[:, ::1] counts
         cdef int number
         kept = []                    # what the next plane looks at
@@ -81,8 +88,8 @@ cdef class _Run:
         for number, plane in enumerate(frame.planes):
             values = planes[number]
             counts = np.zeros((plane.block_rows, plane.block_cols), np.uint8)
-            scratch = np.zeros(64 * plane.block_cols, np.int32)
-            quantisation = np.array(plane.quantisation, np.int32)
+            scratch = np.zeros(256 * plane.block_cols, np.uint8)
+            quantisation = np.minimum(plane.quantisation, BOUND).astype(np.int16)
             kept.append(counts)
             shape.values = &values[0, 0, 0]
             shape.counts = &counts[0, 0]
@@ -127,12 +134,22 @@ def _checked(frame, predicted):
 
 
 def encode(planes, frame, predicted=None):
-    """Return the coefficients, coded: against what is predicted of them (in 1/64 of a step), or else against their neighbours."""
+    """Return the coefficients, coded: against what is predicted of them (in 1/64 of a step), or else against their neighbours.
+
+    A prediction that is of no use is not used: a second try, where so much was coded that it may be one.
+    """
     shapes, predicted = _checked(frame, predicted)
     if [array.shape for array in planes] != shapes:
         raise ValueError(f"planes of {[array.shape for array in planes]} for a frame of {shapes}")
     if any(int(array.max()) > LIMIT or int(array.min()) < -LIMIT for array in planes):
         raise ContentError("unsupported", f"coefficients: one is beyond {LIMIT}, which 8-bit JPEGs do not have")
+    coded = _coded(planes, frame, predicted)
+    if predicted is not None and len(coded) > sum(np.count_nonzero(array) for array in planes) * POOR:
+        coded = min(coded, _coded(planes, frame, None), key=len)
+    return coded
+
+
+def _coded(planes, frame, predicted):
     stream = np.empty(64 + sum(array.size for array in planes) * 4, np.uint8)
     run = _Run(stream, False)
     run.code([np.array(array, np.int16, order="C") for array in planes], frame, predicted)
@@ -145,11 +162,11 @@ def encode(planes, frame, predicted=None):
 def decode(coded, frame, predicted=None):
     """Return the planes that were coded for this frame and this prediction."""
     shapes, predicted = _checked(frame, predicted)
-    if len(coded) < 2 or coded[0] != VERSION or coded[1] != (predicted is not None):
+    if len(coded) < 2 or coded[0] != VERSION or coded[1] > (predicted is not None):
         raise ContentError("damaged", f"coefficients: {bytes(coded[:2])!r} is not what coded ones begin with here")
     planes = [np.zeros(shape, np.int16) for shape in shapes]
     run = _Run(np.frombuffer(bytes(coded[2:]) or b"\0", np.uint8).copy(), True)
-    run.code(planes, frame, predicted)
+    run.code(planes, frame, predicted if coded[1] else None)
     if run.finished() is None:
         raise ContentError("damaged", "coefficients: the coded bytes do not end where the planes do")
     return planes

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from common.errors import ContentError
-from common.kernel import jpeg, mixing
+from common.kernel import jpeg, mixing, pixels
 from common.kernel.frame import Frame, Plane
 from tests.fakes import pictures
 
@@ -97,6 +97,45 @@ def test_what_is_as_predicted_costs_next_to_nothing() -> None:
     assert_equal(mixing.decode(coded, parsed.frame, near), parsed.planes)
 
 
+@pytest.mark.parametrize(
+    ("off", "most"),
+    [
+        ("pixels off by one", 0.15),
+        ("brighter", 0.45),
+        ("moved by half a pixel", 0.8),
+        ("another picture", 1.0),
+    ],
+)
+def test_a_poor_prediction_is_worth_what_it_tells_and_never_costs(off: str, most: float) -> None:
+    """Of what the picture takes by itself: both models are mixed, and at worst the prediction is not used."""
+    content = pictures.jpeg(11, (480, 320), quality=80)
+    parsed = jpeg.parse(content)
+    picture = pixels.decode_pixels(parsed.planes, parsed.frame).astype(int)
+    noise = np.random.default_rng(3).choice([-1, 0, 1], picture.shape, p=[0.1, 0.8, 0.1])
+    seen = {
+        "pixels off by one": picture + noise,
+        "brighter": picture * 27 // 25 + 4,
+        "moved by half a pixel": (picture + np.roll(picture, 1, axis=1) + 1) // 2,
+        "another picture": np.roll(picture, (93, 131), axis=(0, 1))[::-1],
+    }[off]
+    predicted = pixels.expect(np.clip(seen, 0, 255).astype(np.uint8), parsed.frame, "islow")
+    coded = mixing.encode(parsed.planes, parsed.frame, predicted)
+    assert len(coded) <= most * len(mixing.encode(parsed.planes, parsed.frame))
+    assert_equal(mixing.decode(coded, parsed.frame, predicted), parsed.planes)
+
+
+def test_a_patch_that_differs_costs_only_itself() -> None:
+    """Where predictions fail they are not believed for a while; beyond, they are as good as before."""
+    parsed = jpeg.parse(pictures.jpeg(12, (640, 480)))
+    predicted = expected_of(parsed.planes, 1, 0.0)
+    for plane, shown in zip(predicted, parsed.planes, strict=True):
+        rows, cols = plane.shape[0] // 4, plane.shape[1] // 4
+        plane[rows : 2 * rows, cols : 2 * cols] = 64 * shown[:rows, :cols].astype(np.int32)
+    coded = mixing.encode(parsed.planes, parsed.frame, predicted)
+    assert len(coded) < len(mixing.encode(parsed.planes, parsed.frame)) / 12
+    assert_equal(mixing.decode(coded, parsed.frame, predicted), parsed.planes)
+
+
 def test_halves_are_expected_to_be_rounded_away_from_zero() -> None:
     """As libjpeg's quantisation does: what pixels.forward predicts to the half must cost nothing either."""
     frame = frame_of([(30, 30)])
@@ -168,7 +207,7 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 flags = sys.argv.pop()
 directives = {"language_level": 3, "boundscheck": True, "wraparound": False, "cdivision": True, "initializedcheck": False}
-names = ["alone", "given", "mixing"]
+names = ["blocks", "alone", "given", "mixing"]
 setup(name="kernel", script_args=["-q", "build_ext", "--inplace"], packages=[], ext_modules=cythonize(
     [Extension(f"common.kernel.{name}", [f"common/kernel/{name}.pyx"], extra_compile_args=flags.split()) for name in names],
     compiler_directives=directives, quiet=True))
@@ -190,10 +229,10 @@ print(mixing.__file__, hashlib.sha256(mixing.encode(planes, frame) + mixing.enco
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_the_bytes_do_not_depend_on_how_the_kernel_was_compiled(tmp_path: Path) -> None:
-    """Integers only, and no overflow that a compiler may use: a delta of one build is decoded by every other."""
+    """Integers only, and no overflow that a compiler may use, with vectors or without: builds decode each other's deltas."""
     source = Path(mixing.__file__).parents[1]
     digests = []
-    for flags in ("-O1", "-O3 -march=x86-64-v3", None):
+    for flags in ("-O1", "-O2 -U__SSE2__", "-O3 -march=x86-64-v3", None):
         root = tmp_path / (flags or "here").replace(" ", "")
         kernel = root / "common" / "kernel"
         kernel.mkdir(parents=True)
