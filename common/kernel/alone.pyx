@@ -12,7 +12,7 @@ limited to its place in the table or hashed into it, and masked in any case.
 
 from common.kernel.bits cimport COLUMNS, NODES, SIGN, Coder, absolute, bounded, code_bit, code_interval, code_magnitude
 from common.kernel.bits cimport code_count, counter_of, line_of, log1, log4, low
-from common.kernel.blocks cimport Border, Mean, Shape, Values, add_mean, guess_edge, guess_mean, place_in_other, set_value
+from common.kernel.blocks cimport Border, Mean, Shape, Values, add_mean, guess_edge, guess_mean, n_inner, place_in_other, set_value
 from libc.stdint cimport int16_t, int32_t, uint8_t, uint32_t
 from libc.string cimport memset
 
@@ -56,11 +56,10 @@ cdef struct Block:
 cdef void _code_count(Coder* coder, Shape* shape, Block* block, int y, int x) noexcept nogil:
     """How many of the 49 inner coefficients are not zero."""
     cdef int kind = block.kind, count = 0, n_other = 0, n_corner = 0, n_right = 0
-    cdef int i, k, n = 0, total = 0, a = block.n_left, b = block.n_above
+    cdef int i, total = 0, a = block.n_left, b = block.n_above
     cdef uint8_t* counts = shape.counts + <Py_ssize_t>y * shape.cols + x
     if not coder.is_decoding:
-        for k in range(49):
-            count += block.here[INNER[k]] != 0
+        count = n_inner(block.here)
     if shape.other.values:
         n_other = shape.other.counts[place_in_other(shape, y, x)]
     if y and x:

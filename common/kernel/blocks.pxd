@@ -45,6 +45,7 @@ cdef inline void set_value(Values* values, int n, int coefficient, const int16_t
     value = -BOUND if value < -BOUND else value
     values.rows[n] = values.columns[n >> 3 | (n & 7) << 3] = value
 
+cdef int n_inner(const int16_t* block) noexcept nogil
 cdef void guess_edge(
     const int16_t* lines, const Border* beside, const int16_t* quantisation, int step, int32_t* guesses
 ) noexcept nogil

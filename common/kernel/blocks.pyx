@@ -32,6 +32,16 @@ cdef void _fill_tables() noexcept:
 _fill_tables()
 
 
+cdef int n_inner(const int16_t* block) noexcept nogil:
+    """Return how many of the inner coefficients are not zero."""
+    cdef int n, count = block[0] != 0
+    for n in range(64):
+        count += block[n] != 0
+    for n in range(8):
+        count -= (block[n] != 0) + (block[8 * n] != 0)
+    return count
+
+
 cdef void guess_edge(
     const int16_t* lines, const Border* beside, const int16_t* quantisation, int step, int32_t* guesses
 ) noexcept nogil:

@@ -13,7 +13,8 @@ limited, and masked in any case.
 
 from common.kernel.bits cimport LIMIT, NODES, SIGN, Coder, absolute, bounded, code_bit, code_count, code_magnitude, counter_of
 from common.kernel.bits cimport line_of, log1, log4, low
-from common.kernel.blocks cimport Border, Mean, Shape, Values, add_mean, guess_edge, guess_mean, place_in_other, set_value
+from common.kernel.blocks cimport Border, Mean, Shape, Values, add_mean, guess_edge, guess_mean, n_inner, place_in_other
+from common.kernel.blocks cimport set_value
 from libc.stdint cimport int16_t, int32_t, int64_t, uint32_t
 from libc.string cimport memset
 
@@ -269,26 +270,17 @@ cdef void _shrink(Block* block, int are_sure) noexcept nogil:
         block.n_left += block.whole[n] != 0
 
 
-cdef int _n_inner(const int16_t* block) noexcept nogil:
-    cdef int n, count = 0
-    for n in range(64):
-        count += block[n] != 0
-    for n in range(8):
-        count -= (block[n] != 0) + (block[8 * n] != 0)
-    return count + (block[0] != 0)
-
-
 cdef void _code_left(Coder* coder, Block* block) noexcept nogil:
     """How many of the inner coefficients are not zero, as the model without a base asks."""
-    cdef int kind = block.kind, n, total = 0, a = _n_inner(block.left), b = _n_inner(block.above), c = _n_inner(block.corner)
-    cdef int e = _n_inner(block.whole)
+    cdef int kind = block.kind, n, total = 0, a = n_inner(block.left), b = n_inner(block.above), c = n_inner(block.corner)
+    cdef int e = n_inner(block.whole)
     for n in range(64):
         total += block.weighed[n]
     coder.lines[0] = upper_line(0, 1 << 28 | ((kind * 64 + a) * 64 + b) * 8 + low(7, log1(e)))
     coder.lines[1] = upper_line(1, 4 << 28 | (kind * 64 + e) * 32 + log1(a + b))
     coder.lines[2] = upper_line(2, 4 << 28 | (kind * 64 + log4(total)) * 16 + log1(e))
     coder.lines[3] = upper_line(3, 4 << 28 | ((kind * 32 + log1(block.other)) * 32 + log1(a + b + c)) * 16 + log1(e))
-    block.n_to_come = code_count(coder, _n_inner(block.here), 6, 600 + 2 * kind)
+    block.n_to_come = code_count(coder, n_inner(block.here), 6, 600 + 2 * kind)
 
 
 cdef void _code_poor(Coder* coder, Shape* shape, Block* block) noexcept nogil:
