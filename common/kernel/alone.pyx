@@ -98,7 +98,7 @@ cdef void _code_inner(Coder* coder, Shape* shape, Block* block) noexcept nogil:
         at = second * 49 + k
         coder.lines[0] = counter_of(0, INNER_ZEROS + (at * 20 + low(19, log4(c))) * 12 + i)
         coder.lines[1] = counter_of(1, INNER_ZEROS + ((second * 32 + low(31, log4(energy))) * 50 + left) * 7 + (k >> 3))
-        coder.lines[2] = counter_of(2, INNER_ZEROS + ((at * 5 + low(4, last1)) * 5 + low(4, last2)) * 12 + i)
+        coder.lines[2] = counter_of(2, INNER_ZEROS + ((at * 5 + low(4, last1)) * 5 + low(4, other)) * 12 + i)
         near = low(11, log1(near))
         energy = low(13, log1(energy))
         c = low(9, log1(c))
@@ -106,7 +106,7 @@ cdef void _code_inner(Coder* coder, Shape* shape, Block* block) noexcept nogil:
         magnitude = absolute(block.here[n])
         last2 = last1
         last1 = 0
-        if code_bit(coder, magnitude != 0, 0, 64 + kind * 64 + n, 1):
+        if code_bit(coder, magnitude != 0, 0, 64 + kind * 64 + low(15, log1(left)) * 4 + low(3, k >> 3), 1):
             coder.lines[0] = counter_of(0, INNER_LINES + ((at * 10 + c) * 6 + (i >> 1)) * NODES)
             coder.lines[1] = counter_of(1, INNER_LINES + ((second * 14 + energy) * 50 + left) * NODES)
             coder.lines[2] = counter_of(2, INNER_LINES + ((at * 5 + low(4, last2)) * 12 + i) * NODES)
