@@ -137,6 +137,8 @@ KERNELS: Mapping[str, Kernel] = MappingProxyType(
         "gaussian": Kernel(lambda x: _decay(2 * times(x, x)), Fraction(2)),
         "lanczos2": _lanczos(2),
         "lanczos": _lanczos(3),
+        "lanczos4": _lanczos(4),
+        "sharp_bicubic": _cubic(0, Fraction(3, 4)),
     }
 )
 """By the name that most programs use. A curve takes distances from 0 on; beyond its support it is 0, but for a box."""

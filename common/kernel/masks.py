@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from common.errors import ContentError
 from common.kernel.curves import BITS, KERNELS, Fixed
-from common.kernel.taps import WEIGHT_BITS, Taps, wholes
+from common.kernel.taps import FINE_BITS, WEIGHT_BITS, Taps, wholes
 
 N_PHASES = 64
 MASK_BITS = 12
@@ -40,18 +40,21 @@ def masked(inputs: int, outputs: int, kernel: str, shrink: Fraction, *, extra: F
     masks = _masks(n, kernel, shrink)
     masks = _in_few_bits(masks) if bits == ROUGH_BITS else np.sign(masks) * (np.abs(masks) >> (BITS - bits))
     first, phase = _places(outputs, shrink, (shrink - extra) / 2)
-    return _repeating_edges(first - n // 2, masks[phase] << (WEIGHT_BITS - bits), inputs)
+    return repeating_edges(first - n // 2, masks[phase] << (WEIGHT_BITS - bits), inputs)
 
 
 def enlarged(inputs: int, outputs: int, scale: Fraction) -> Taps:
-    """The table of `outputs` that are `scale` to an input, by a bicubic curve; the first begins half an input outside."""
+    """The table of `outputs` that are `scale` to an input, by a bicubic curve; the first begins half an input outside.
+
+    Weights are in 1/2**30.
+    """
     t = np.arange(N_PHASES + 1, dtype=np.int64)
     near, far = ((3 * u**3 - 320 * u**2 + (1 << 19) for u in (t, N_PHASES - t)), (N_PHASES + t, 2 * N_PHASES - t))
     outer, last = (-(u**3) + 320 * u**2 - (u << 15) + (1 << 20) for u in far)
     masks = np.stack([outer, *near, last], axis=1)  # exact, in 1/2**19
     masks = np.sign(masks) * (np.abs(masks) >> 7)
     first, phase = _places(outputs, 1 / scale, Fraction(-1, 2))
-    return _repeating_edges(first - 1, masks[phase] << (WEIGHT_BITS - MASK_BITS), inputs)
+    return repeating_edges(first - 1, masks[phase] << (FINE_BITS - MASK_BITS), inputs)
 
 
 def _places(outputs: int, step: Fraction, start: Fraction) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
@@ -91,7 +94,7 @@ def _in_few_bits(masks: Fixed) -> Fixed:
     return rounded
 
 
-def _repeating_edges(first: npt.NDArray[np.int64], weights: Fixed, inputs: int) -> Taps:
+def repeating_edges(first: npt.NDArray[np.int64], weights: Fixed, inputs: int) -> Taps:
     """The table in which what reaches outside weighs the sample at the edge."""
     n = weights.shape[1]
     begin = np.clip(first, 0, inputs - 1)

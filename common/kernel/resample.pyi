@@ -18,8 +18,17 @@ def finely(
     taps: npt.NDArray[np.int32],
     unit: int,
     is_down: bool,
+    is_open: bool = False,
 ) -> npt.NDArray[np.int32]:
-    """As `across` or `down`, with weights in 1/2**30, to levels of which `unit` make one of 8 bits; from such, or from 8 bits."""
+    """As `across` or `down`, with weights in 1/2**30, to levels of which `unit` make one of 8 bits; from such, or from 8 bits.
+
+    Open ones keep what overshoots black and white, up to as much again.
+    """
+
+def blend_down(
+    levels: npt.NDArray[np.int32], first: npt.NDArray[np.int32], weights: npt.NDArray[np.int32]
+) -> npt.NDArray[np.uint8]:
+    """Pairs of rows, with weights in 1/2**11, of levels in 1/2**11, as OpenCV's INTER_LINEAR."""
 
 def box_means(picture: npt.NDArray[np.uint8], wide: int, tall: int, rounding: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     """Whole boxes of samples to one each; `rounding` has the level of every sum. What is over is left out."""

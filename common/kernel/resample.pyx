@@ -18,7 +18,7 @@ cdef enum:
     MAX_UNIT = 1 << 16
 
 cdef long long FINE_HALF = 1 << (FINE_BITS - 1)
-cdef long long MAX_FINE_WEIGHTS = <long long> 1 << 36  # times levels of 24 bits: 60 bits
+cdef long long MAX_FINE_WEIGHTS = <long long> 1 << 36  # times levels of 25 bits: 61 bits
 
 ctypedef const unsigned char Whole
 ctypedef const int Finer
@@ -127,14 +127,14 @@ def down(const unsigned char[:, :, ::1] picture not None, const int[:, ::1] boun
     return resampled
 
 
-cdef inline int _finer(long long total, long long top) noexcept nogil:
+cdef inline int _finer(long long total, long long low, long long high) noexcept nogil:
     total = (total + FINE_HALF) >> FINE_BITS
-    return <int> (top if total > top else 0 if total < 0 else total)
+    return <int> (high if total > high else low if total < low else total)
 
 
 cdef void _finely_across(
     Level *row, Py_ssize_t channels, Py_ssize_t n, const int *bounds, const int *taps, Py_ssize_t width, long long unit,
-    long long top, int *out
+    long long low, long long high, int *out
 ) noexcept nogil:
     """A row of levels to n of them."""
     cdef Py_ssize_t i, k, c
@@ -151,19 +151,20 @@ cdef void _finely_across(
                 first += weight * source[3 * k]
                 second += weight * source[3 * k + 1]
                 third += weight * source[3 * k + 2]
-            out[3 * i] = _finer(first * unit, top)
-            out[3 * i + 1] = _finer(second * unit, top)
-            out[3 * i + 2] = _finer(third * unit, top)
+            out[3 * i] = _finer(first * unit, low, high)
+            out[3 * i + 1] = _finer(second * unit, low, high)
+            out[3 * i + 2] = _finer(third * unit, low, high)
             continue
         for c in range(channels):
             first = 0
             for k in range(bounds[2 * i + 1]):
                 first += <long long> weights[k] * source[channels * k + c]
-            out[channels * i + c] = _finer(first * unit, top)
+            out[channels * i + c] = _finer(first * unit, low, high)
 
 
 cdef void _finely_down(
-    Level *head, Py_ssize_t n, Py_ssize_t count, const int *weights, long long unit, long long top, long long *total, int *out
+    Level *head, Py_ssize_t n, Py_ssize_t count, const int *weights, long long unit, long long low, long long high,
+    long long *total, int *out
 ) noexcept nogil:
     """`count` rows of n levels, one below the other, to one."""
     cdef Py_ssize_t i, k
@@ -182,15 +183,20 @@ cdef void _finely_down(
         for i in range(n):
             total[i] += a * row[i]
     for i in range(n):
-        out[i] = _finer(total[i] * unit, top)
+        out[i] = _finer(total[i] * unit, low, high)
 
 
 def finely(
-    Level[:, :, ::1] levels not None, const int[:, ::1] bounds not None, const int[:, ::1] taps not None, int unit, bint is_down
+    Level[:, :, ::1] levels not None, const int[:, ::1] bounds not None, const int[:, ::1] taps not None, int unit, bint is_down,
+    bint is_open=False
 ):
-    """As `across` or `down`, with weights in 1/2**30, to int32 levels of which `unit` make one of 8 bits; from such, or from 8 bits."""
+    """As `across` or `down`, with weights in 1/2**30, to int32 levels of which `unit` make one of 8 bits; from such, or from 8 bits.
+
+    Open ones keep what overshoots black and white, up to as much again.
+    """
     cdef Py_ssize_t row, n = bounds.shape[0], channels = levels.shape[2], line = levels.shape[1] * channels
-    cdef long long top = 255 * <long long> unit, times = unit if Level is Whole else 1
+    cdef long long low = -256 * <long long> unit if is_open else 0, high = (511 if is_open else 255) * <long long> unit
+    cdef long long times = unit if Level is Whole else 1
     if not 1 <= unit <= MAX_UNIT:
         raise ValueError("a unit has 16 bits")
     _check(bounds, taps, levels.shape[0] if is_down else levels.shape[1], MAX_FINE_WEIGHTS)
@@ -201,13 +207,39 @@ def finely(
         for row in range(out.shape[0]):
             if is_down:
                 _finely_down(
-                    &levels[bounds[row, 0], 0, 0], line, bounds[row, 1], &taps[row, 0], times, top, &total[0], &out[row, 0, 0]
+                    &levels[bounds[row, 0], 0, 0], line, bounds[row, 1], &taps[row, 0], times, low, high, &total[0], &out[row, 0, 0]
                 )
             else:
                 _finely_across(
-                    &levels[row, 0, 0], channels, n, &bounds[0, 0], &taps[0, 0], taps.shape[1], times, top, &out[row, 0, 0]
+                    &levels[row, 0, 0], channels, n, &bounds[0, 0], &taps[0, 0], taps.shape[1], times, low, high, &out[row, 0, 0]
                 )
     return resampled
+
+
+def blend_down(const int[:, :, ::1] levels not None, const int[::1] first not None, const int[:, ::1] weights not None):
+    """Pairs of rows, with weights in 1/2**11, of levels in 1/2**11 to uint8, as the vector code of OpenCV's INTER_LINEAR.
+
+    `first` is the upper row of each pair; past an edge a row is that at the edge.
+    """
+    cdef Py_ssize_t row, i, n = first.shape[0], line = levels.shape[1] * levels.shape[2]
+    cdef int a, b, total
+    cdef const int *upper
+    cdef const int *lower
+    if weights.shape[0] != n or weights.shape[1] != 2 or n < 1 or levels.shape[0] < 1 or line < 1:
+        raise ValueError("each row has two weights")
+    for row in range(n):
+        if not 0 <= weights[row, 0] <= 2048 or not 0 <= weights[row, 1] <= 2048:
+            raise ValueError("weights are at most one")
+    blended = np.empty((n, levels.shape[1], levels.shape[2]), np.uint8)
+    cdef unsigned char[:, :, ::1] out = blended
+    for row in range(n):
+        a, b = weights[row, 0], weights[row, 1]
+        upper = &levels[min(max(first[row], 0), levels.shape[0] - 1), 0, 0]
+        lower = &levels[min(max(first[row] + 1, 0), levels.shape[0] - 1), 0, 0]
+        for i in range(line):
+            total = (((a * (upper[i] >> 4)) >> 16) + ((b * (lower[i] >> 4)) >> 16) + 2) >> 2
+            (&out[row, 0, 0])[i] = 255 if total > 255 else 0 if total < 0 else <unsigned char> total
+    return blended
 
 
 def box_means(

@@ -19,7 +19,8 @@ import numpy.typing as npt
 from common.errors import ContentError
 from common.kernel.curves import KERNELS
 from common.kernel.masks import MASK_BITS, REACHES, ROUGH_BITS, enlarged, masked
-from common.kernel.resample import across, down, finely
+from common.kernel.opencv import N_TAPS, pairs, pairs_across, tapped
+from common.kernel.resample import across, blend_down, down, finely
 from common.kernel.taps import FINE_BITS, PLACES, WEIGHT_BITS, Samples, Taps, picked, reduce_boxes, taps
 
 Size = tuple[int, int]
@@ -31,7 +32,8 @@ Levels = npt.NDArray[np.int32]
 SIXTEEN_BITS = 257
 """A level of 8 bits in levels of 16."""
 _NEARLY_FLOAT = 1 << 14
-_MOST_IN_BOX = 1 << 12
+_OPENCV_UNIT = 1 << 11
+_FINEST = 1 << 16_MOST_IN_BOX = 1 << 12
 _FEWEST_SAMPLES = 128
 """To a side, that ImageMagick makes a thumbnail of."""
 
@@ -57,14 +59,36 @@ class Weighted:
         table = self._cut(at, window)
         return (down if self.is_down else across)(np.ascontiguousarray(part), table.bounds, table.weights)
 
-    def apply_finely(self, part: Samples | Levels, at: Window, window: Window, unit: int) -> Levels:
-        """The sums of levels in 1/unit, rounded to such."""
+    def apply_finely(self, part: Samples | Levels, at: Window, window: Window, unit: int, *, is_open: bool) -> Levels:
+        """The sums of levels in 1/unit, rounded to such; open ones may overshoot."""
         table = self._cut(at, window)
-        return finely(part, table.bounds, table.weights, unit, self.is_down)
+        return finely(part, table.bounds, table.weights, unit, self.is_down, is_open)
 
     def _cut(self, at: Window, window: Window) -> Taps:
         """The table of the window over a part of the input."""
         return self.table.cut(window[0], window[2], at[0]) if self.is_down else self.table.cut(window[1], window[3], at[1])
+
+
+@dataclass(frozen=True, slots=True)
+class Blended:
+    """Pairs of rows, as OpenCV's vector code blends them; a last pass, from levels in 1/2**11."""
+
+    first: npt.NDArray[np.int32]
+    weights: npt.NDArray[np.int32]
+    n_rows: int
+
+    def needs(self, window: Window) -> Window:
+        """The rows from the first to the last, as far as the picture reaches."""
+        top, left, rows, cols = window
+        first = self.first[top : top + rows]
+        start, stop = max(int(first.min()), 0), min(int(first.max()) + 2, self.n_rows)
+        return start, left, stop - start, cols
+
+    def apply_finely(self, part: Levels, at: Window, window: Window, unit: int) -> Levels:
+        """Whole levels, in 1/unit."""
+        chosen = slice(window[0], window[0] + window[2])
+        first = self.first[chosen] - np.int32(at[0])
+        return blend_down(part, first, np.ascontiguousarray(self.weights[chosen])).astype(np.int32) * unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +136,11 @@ class Plan:
     """Passes in their order; between them levels are in 1/unit of 8 bits, and at the end they are rounded, or cut."""
 
     outputs: Size
-    passes: tuple[Weighted | Boxed, ...]
+    passes: tuple[Weighted | Boxed | Blended, ...]
     unit: int = 1
     is_cut: bool = False
+    is_open: bool = False
+    """Whether what overshoots black and white is kept between the passes."""
 
     def needs(self, window: Window) -> Window:
         """The part of the input that a window of the outcome is made of."""
@@ -122,9 +148,10 @@ class Plan:
 
     def apply(self, part: Samples, window: Window) -> Samples:
         """A window of the outcome from what it needs, uint8 (rows, cols, channels)."""
-        if self.unit == 1:
+        if self.unit == 1 and not self.is_open:
             for step, at, wanted in self._steps(part, window):
-                part = step.apply(part, at, wanted)
+                if not isinstance(step, Blended):
+                    part = step.apply(part, at, wanted)
             return part
         levels = self._finely(part, window)
         return ((levels + (0 if self.is_cut else self.unit // 2)) // self.unit).astype(np.uint8)
@@ -135,7 +162,7 @@ class Plan:
             raise ContentError("damaged", "an engine that has no 16 bits")
         return self._finely(part, window).astype(np.uint16)
 
-    def _steps(self, part: Samples, window: Window) -> Sequence[tuple[Weighted | Boxed, Window, Window]]:
+    def _steps(self, part: Samples, window: Window) -> Sequence[tuple[Weighted | Boxed | Blended, Window, Window]]:
         """Each pass with the window of its input and that of its outcome."""
         windows = self._windows(window)
         if part.shape[:2] != windows[0][2:]:
@@ -147,7 +174,9 @@ class Plan:
         levels: Samples | Levels = np.ascontiguousarray(part)
         for step, at, wanted in self._steps(part, window):
             if isinstance(step, Weighted):
-                levels = step.apply_finely(levels, at, wanted, self.unit)
+                levels = step.apply_finely(levels, at, wanted, self.unit, is_open=self.is_open and step is not self.passes[-1])
+            elif isinstance(step, Blended):
+                levels = step.apply_finely(levels.astype(np.int32, copy=False), at, wanted, self.unit)
         return levels.astype(np.int32, copy=False)
 
     def of(self, picture: Samples, window: Window | None = None) -> Samples:
@@ -251,6 +280,17 @@ def _fine(inputs: Size, outputs: Size, kernel: str, area: Area | None) -> Plan:
     return Plan(outputs, (by_cols, by_rows), _NEARLY_FLOAT)
 
 
+def _opencv(inputs: Size, outputs: Size, kernel: str, area: Area | None) -> Plan:
+    """OpenCV's INTER_LINEAR, INTER_CUBIC and INTER_LANCZOS4: across first, with sums of 1/2**11 or as fine as floats."""
+    if area is not None or kernel not in N_TAPS:
+        raise ContentError("damaged", "OpenCV resizes a whole picture, by its kernels")
+    if kernel == "bilinear":
+        across_first = Weighted(pairs_across(inputs[1], outputs[1]), is_down=False)
+        return Plan(outputs, (across_first, Blended(*pairs(inputs[0], outputs[0]), inputs[0])), _OPENCV_UNIT)
+    by_rows, by_cols = (Weighted(tapped(inputs[k], outputs[k], kernel), is_down=k == 0) for k in (0, 1))
+    return Plan(outputs, (by_cols, by_rows), _FINEST, is_open=True)
+
+
 def _vips(leading: int | None, down_bits: int, rule: str) -> Callable[[Size, Size, str, Area | None], Plan]:
     """libvips: means of boxes down to twice the size, masks for the rest; first all of it down, then across.
 
@@ -261,7 +301,7 @@ def _vips(leading: int | None, down_bits: int, rule: str) -> Callable[[Size, Siz
         if area is not None or kernel not in REACHES:
             raise ContentError("damaged", "libvips resizes a whole picture, by its kernels")
         if outputs[0] > inputs[0] and outputs[1] > inputs[1] and kernel in {"lanczos", "bicubic"}:
-            return Plan(outputs, _enlarging(inputs, outputs, leading))
+            return Plan(outputs, _enlarging(inputs, outputs, leading), is_open=True)
         passes: list[Weighted | Boxed] = []
         size = list(inputs)
         longer = 0 if outputs[0] > outputs[1] else 1
@@ -285,7 +325,7 @@ def _vips(leading: int | None, down_bits: int, rule: str) -> Callable[[Size, Siz
 
 
 def _enlarging(inputs: Size, outputs: Size, leading: int | None) -> tuple[Weighted, Weighted]:
-    """To a larger size: bicubic, across first. Here sums are cut to 8 bits in between, and may be off by a level."""
+    """To a larger size: bicubic, across first, rounded in between but not cut off."""
     longer = 0 if outputs[0] > outputs[1] else 1
     led = (0, 1) if leading is None else (longer ^ leading,) * 2
     by_rows, by_cols = (enlarged(inputs[k], outputs[k], Fraction(outputs[led[k]], inputs[led[k]])) for k in (0, 1))
@@ -302,6 +342,7 @@ ENGINES: Mapping[str, Callable[[Size, Size, str, Area | None], Plan]] = MappingP
         "graphics_thumbnail": _graphics_thumbnail,
         "picked": _picked,
         "fine": _fine,
+        "opencv": _opencv,
         "vips": _vips(0, ROUGH_BITS, "half_up"),
         "vips_shorter": _vips(1, ROUGH_BITS, "half_up"),
         "vips_each": _vips(None, ROUGH_BITS, "half_up"),

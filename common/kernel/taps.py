@@ -138,27 +138,31 @@ class Grid:
 def _settle_ties(grid: Grid, centre: Fixed, first: Fixed, last: Fixed) -> None:
     """Where a box ends in the very middle of an input: whether that belongs to it as Pillow's doubles, seldom exact, have it."""
     scale = Fraction(grid.step, grid.one)
-    if scale == _rounded(scale):
+    if scale == rounded(scale):
         return
     ends = 2 * centre[:, None] + np.array([-grid.widening, grid.widening]) + grid.one
     for row in np.flatnonzero((ends % (2 * grid.one) == 0).any(axis=1)):
-        middle = _rounded(Fraction(grid.start, grid.one) + _rounded((int(row) + Fraction(1, 2)) * _rounded(scale)))
-        reach = max(_rounded(scale), Fraction(1)) / 2
-        ends = [floor(_rounded(_rounded(middle + side) + Fraction(1, 2))) for side in (-reach, reach)]
+        middle = rounded(Fraction(grid.start, grid.one) + rounded((int(row) + Fraction(1, 2)) * rounded(scale)))
+        reach = max(rounded(scale), Fraction(1)) / 2
+        ends = [floor(rounded(rounded(middle + side) + Fraction(1, 2))) for side in (-reach, reach)]
         inside = [
             place
             for place in range(*ends)
-            if -1 < 2 * _rounded(_rounded(place - middle + Fraction(1, 2)) * _rounded(Fraction(1, 2) / reach)) <= 1
+            if -1 < 2 * rounded(rounded(place - middle + Fraction(1, 2)) * rounded(Fraction(1, 2) / reach)) <= 1
         ]
         first[row], last[row] = inside[0], inside[-1] + 1
 
 
-def _rounded(number: Fraction) -> Fraction:
-    """The double nearest to it, halves to even."""
-    bits = 53 + number.denominator.bit_length() - abs(number.numerator).bit_length()
-    if abs(number) * Fraction(2) ** bits >= 1 << 53:
-        bits -= 1
-    return round(number * Fraction(2) ** bits) / Fraction(2) ** bits
+def rounded(number: Fraction, bits: int = 53) -> Fraction:
+    """The nearest number of so many bits, halves to even: as doubles are, or those of single precision with 24."""
+    dividend, divisor = abs(number.numerator), number.denominator
+    shift = bits + divisor.bit_length() - dividend.bit_length()
+    shift -= (dividend << max(shift, 0)) >= (divisor << (bits + max(-shift, 0)))
+    dividend, divisor = dividend << max(shift, 0), divisor << max(-shift, 0)
+    whole, rest = divmod(dividend, divisor)
+    whole += 2 * rest > divisor or (2 * rest == divisor and whole & 1)
+    nearest = Fraction(whole, 1 << shift) if shift >= 0 else Fraction(whole << -shift)
+    return nearest if number >= 0 else -nearest
 
 
 def wholes(weights: Fixed) -> Fixed:

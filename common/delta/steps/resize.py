@@ -29,6 +29,7 @@ ENGINES = (
     "vips_each",
     "vips_15",
     "vips_15_shorter",
+    "opencv",
 )
 """Of `resizing`, by their number in deltas."""
 KERNELS = (
@@ -47,6 +48,8 @@ KERNELS = (
     "first",
     "middle",
     "centre",
+    "sharp_bicubic",
+    "lanczos4",
 )
 """Curves, and places of what is picked, by their number in deltas."""
 AREA_PARTS = 256
