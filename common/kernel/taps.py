@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from math import floor, gcd, isqrt
 from types import MappingProxyType
 from typing import Self
@@ -59,7 +60,14 @@ def taps(
     `bits` are WEIGHT_BITS or FINE_BITS.
     Errors: ContentError: `damaged` of places outside the input, and of ones told in too small parts.
     """
-    grid = Grid.of(inputs, outputs, Fraction(start), Fraction(inputs if stop is None else stop))
+    bounds, shares = _shares(inputs, outputs, kernel, Fraction(start), Fraction(inputs if stop is None else stop))
+    return Taps(bounds, _to_weights(shares, bits))
+
+
+@lru_cache(maxsize=8)
+def _shares(inputs: int, outputs: int, kernel: str, start: Fraction, stop: Fraction) -> tuple[npt.NDArray[np.int32], Fixed]:
+    """The bounds of a table, and its weights in fixed point: engines round them to more bits or to fewer."""
+    grid = Grid.of(inputs, outputs, start, stop)
     reach = grid.widening // 2 if kernel == "area" else int(KERNELS[kernel].support * grid.widening)
     centre, one = grid.centres(), grid.one
     if kernel == "area":
@@ -80,7 +88,7 @@ def taps(
     column = np.arange(weights.shape[1]) + (begin - first)[:, None]
     weights = np.take_along_axis(weights, np.minimum(column, weights.shape[1] - 1), axis=1)
     weights[column >= (end - first)[:, None]] = 0
-    return Taps(np.stack([begin, end - begin], axis=1).astype(np.int32), _to_weights(wholes(weights), bits))
+    return np.stack([begin, end - begin], axis=1).astype(np.int32), wholes(weights)
 
 
 def picked(inputs: int, outputs: int, place: str, *, bits: int = WEIGHT_BITS) -> Taps:

@@ -25,6 +25,7 @@ from common.delta.search.places import Laid, laid
 from common.delta.search.seen import Look, look, reduced
 from common.delta.steps import Crop, Grey, Resize, Shape, Step, Turn
 from common.delta.steps.geometry import N_FORMS, turned_to
+from common.delta.steps.resize import AREA_PARTS
 from common.kernel.pixels import Samples
 
 _GREYS = ((19595, 38470, 7471), (13933, 46871, 4732))
@@ -50,6 +51,9 @@ _LIKELY_RESIZERS = (
     ("vips_15_shorter", "lanczos"),
     ("pillow_reduced", "lanczos"),
     ("fine", "area"),
+    ("opencv", "bilinear"),
+    ("opencv", "sharp_bicubic"),
+    ("opencv", "lanczos4"),
     ("magick", "mitchell"),
     ("graphics", "mitchell"),
     ("graphics_thumbnail", "box"),
@@ -202,9 +206,18 @@ def _resizes(edit: Edit, base: Opened, judge: Judge) -> Iterator[Edit]:
             continue
         for engine, kernel in _LIKELY_RESIZERS:
             if eighths == max(EIGHTHS) or engine in _OPENING_SMALL:
-                resize = replace(wanted, engine=engine, kernel=kernel)
+                area = _opened_area(base, eighths) if engine == "pillow" and at == 0 else ()
+                resize = replace(wanted, engine=engine, kernel=kernel, area=area)
                 steps = (*edit.steps[:at], resize, *edit.steps[at + 1 :])
                 yield replace(edit, eighths=eighths, steps=_turned_last(steps) if engine.startswith("vips") else steps)
+
+
+def _opened_area(base: Opened, eighths: int) -> tuple[int, ...]:
+    """What Pillow resizes of a picture that it has opened small: without what is in no whole pixel. Nothing where that is all."""
+    if eighths == max(EIGHTHS):
+        return ()
+    sides = [n * eighths * AREA_PARTS // max(EIGHTHS) for n in (base.parsed.frame.height, base.parsed.frame.width)]
+    return (0, 0, *sides) if any(side % AREA_PARTS for side in sides) else ()
 
 
 def _turned_last(steps: Sequence[Step]) -> tuple[Step, ...]:

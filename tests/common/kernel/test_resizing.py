@@ -62,6 +62,7 @@ CURVES: dict[str, tuple[Callable[[Doubles], Doubles], float]] = {
     "lanczos": (lanczos(3), 3),
     "lanczos4": (lanczos(4), 4),
     "sharp_bicubic": (cubic(0, 0.75), 2),
+    "robidoux": (cubic(0.37821575509399867, 0.31089212245300067), 2),
 }
 
 
@@ -76,7 +77,7 @@ def test_curves_are_those_of_doubles() -> None:
 
 
 def test_weights_are_those_of_doubles_but_for_once_in_a_million() -> None:
-    """Where a place is told in parts of an input too; not the box, whose ends are tested with Pillow, and one that doubles meet in halves."""
+    """Where a place is told in parts of an input too; not a box, tested with Pillow, nor one that meets halves."""
     wrong = total = 0
     for name in set(CURVES) - {"box", "sharp_bicubic"}:
         for inputs, outputs, start, stop in (
