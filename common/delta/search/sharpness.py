@@ -42,11 +42,19 @@ _FIT_ON = 5
 """Pieces, the most telling ones."""
 _FEW = 3
 """Pieces that sort out what does not come near."""
-_USEFUL = 0.6
+_USEFUL = 0.97
 """Of the pieces' difference: a fit that leaves more is none."""
 _PLAIN = 0.1
 """How far from -1 the gain of a blur may seem to be."""
-_MOST_MOVES = 6
+_SURE = 0.3
+"""What a fit leaves that is not mistaken."""
+_LIKELY = 4
+"""Starts that are followed."""
+_USUAL_WIDTHS = (0.5, 0.75, 1.0, 1.5, 2.0)
+_USUAL_GAINS = (0.5, 1.0, 1.5)
+_USUAL_THRESHOLDS = (0.0, 0.008, 0.02, 0.05)
+_LARGEST_RADIUS = 5
+_MOST_MOVES = 10
 _LUMA = np.array([0.299, 0.587, 0.114])
 _TOP = 65535
 _LEVELS = 255
@@ -68,7 +76,7 @@ class Blur:
     def step(self) -> Unsharp:
         """That, in integers."""
         gain, threshold = round(self.gain * (1 << GAIN_BITS)), int(np.ceil(self.threshold * _TOP))
-        return Unsharp(_taps(self.width, self.radius), gain, threshold, self.is_fine)
+        return Unsharp(_taps(self.width, self.radius, is_fine=self.is_fine), gain, threshold, self.is_fine)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +100,12 @@ def filtered(base: Opened, judge: Judge, best: Found | None) -> Found | None:
     def tried(blur: Blur, n: int | None) -> Found:
         return judged(deepened(best.edit, blur.step), base, judge, n)
 
-    scores = {blur: tried(blur, _FEW).score for blur in _starts(fitted)}
+    starts = set(_starts(*fitted))
+    likely = sorted(starts, key=lambda blur: tried(blur, 1).score)[:_LIKELY]
+    scores = {blur: tried(blur, _FEW).score for blur in likely}
     for _ in range(_MOST_MOVES):
         chosen = min(scores, key=scores.__getitem__)
-        near = [blur for blur in _around(chosen) if blur not in scores]
+        near = {blur for blur in _around(chosen) if blur not in scores}
         if scores[chosen] < DONE or not near:
             break
         scores |= {blur: tried(blur, _FEW).score for blur in near}
@@ -123,8 +133,8 @@ def _luma(levels: Floats) -> Floats:
     return np.asarray(levels @ _LUMA if levels.shape[2] == len(_LUMA) else levels.mean(axis=2))
 
 
-def _fitted(pieces: Sequence[_Piece]) -> Blur | None:
-    """The blur that leaves least of the pieces' differences, or None where none leaves much less than all."""
+def _fitted(pieces: Sequence[_Piece]) -> tuple[Blur, float] | None:
+    """The blur that leaves least of the pieces' differences, and what it leaves; None where that is about all."""
     blur, left = Blur(1.0), 1.0
     for _ in range(_TURNS):
         blur, left = _of_least([replace(blur, width=float(width)) for width in _WIDTHS], pieces)
@@ -132,10 +142,10 @@ def _fitted(pieces: Sequence[_Piece]) -> Blur | None:
         for _ in range(_FINER):
             ratio = ratio**0.5
             blur, left = _of_least([replace(blur, width=blur.width * by) for by in (1, 1 / ratio, ratio)], pieces)
-        if left > _USEFUL or abs(blur.gain + 1) < _PLAIN:
+        if abs(blur.gain + 1) < _PLAIN:
             break
         blur, left = _of_least([replace(blur, threshold=threshold) for threshold in _THRESHOLDS], pieces)
-    return blur if left < _USEFUL else None
+    return (blur, left) if left < _USEFUL else None
 
 
 def _of_least(blurs: Sequence[Blur], pieces: Sequence[_Piece]) -> tuple[Blur, float]:
@@ -168,54 +178,65 @@ def _differs(piece: _Piece, blur: Blur) -> Floats:
 # what may have been asked for
 
 
-def _starts(fitted: Blur) -> Iterator[Blur]:
-    """The fit in round numbers, in each of the ways in which programs are asked."""
-    for width in {round(fitted.width, 1), round(2 * fitted.width) / 2, round(fitted.width, 2)} - {0.0}:
-        if fitted.gain < 0:
-            yield from (Blur(width), Blur(width, is_fine=True))
-            continue
-        for gain in {round(fitted.gain, 1), round(2 * fitted.gain) / 2}:
-            yield replace(fitted, width=width, gain=gain)
-        yield _sharpened(width)
+def _starts(fitted: Blur, left: float) -> Iterator[Blur]:
+    """The fit in round numbers, in the ways in which programs are asked; where it is not sure, what is often asked for."""
+    widths = {round(fitted.width * steps) / steps for steps in (2, 10, 20)} - {0.0}
+    if fitted.gain < 0:
+        widths.add(round(fitted.width * (-fitted.gain) ** 0.5, 1) or 0.1)  # of a narrow blur both are hard to tell apart
+        yield from (Blur(width, is_fine=is_fine) for width in widths for is_fine in (False, True))
+        yield from (Blur(width, radius) for width in {1.0, *widths} for radius in range(1, _LARGEST_RADIUS))
+        return
     yield fitted
-    if fitted.gain < 0:  # a narrow blur's width and gain are hard to tell apart
-        yield Blur(round(fitted.width * (-fitted.gain) ** 0.5, 1) or 0.1)
+    for width in widths:
+        yield from (replace(fitted, width=width, gain=gain) for gain in {round(fitted.gain, 1), round(2 * fitted.gain) / 2})
+        yield _sharpened(width)
+    for width in (*_USUAL_WIDTHS, *widths):
+        yield from (replace(fitted, width=width, radius=radius, gain=round(fitted.gain, 1)) for radius in (1, 2))
+    if left > _SURE:
+        yield from (_sharpened(width) for width in _USUAL_WIDTHS)
+        for width, gain, threshold in product(_USUAL_WIDTHS, _USUAL_GAINS, _USUAL_THRESHOLDS):
+            yield Blur(width, 0, gain, threshold)
 
 
 def _sharpened(width: float) -> Blur:
     """ImageMagick's -sharpen: the bell's negative, whose middle is raised to twice its sum."""
-    middle = _taps(width, 0)[0] / (1 << TAP_BITS)
+    middle = _taps(width, 0, is_fine=True)[0] / (1 << TAP_BITS)
     return Blur(width, gain=1 / (1 + middle * middle), is_fine=True)
 
 
 def _around(blur: Blur) -> Iterator[Blur]:
     """In round numbers, a little wider or narrower, stronger or weaker, further or less far."""
-    for width, by in product((-1, 0, 1), range(-2, 3) if blur.gain > 0 else (0,)):
+    widths = {max(round(20 * blur.width) + by, 2) / 20 for by in (-2, -1, 0, 1, 2)}
+    if blur.is_fine and blur.gain > 0:
+        yield from (replace(_sharpened(width), radius=blur.radius) for width in widths)
+        return
+    for width, by in product(widths, range(-2, 3) if blur.gain > 0 else (0,)):
         gain = (round(20 * blur.gain) + by) / 20 if blur.gain > 0 else blur.gain
-        yield replace(blur, width=max(round(10 * blur.width) + width, 1) / 10, gain=gain)
+        yield replace(blur, width=width, gain=gain)
     yield from (replace(blur, radius=radius) for radius in range(max(blur.radius - 1, 0), blur.radius + 2))
     if blur.gain > 0:
-        at = int(np.searchsorted(_THRESHOLDS, blur.threshold))
-        yield from (replace(blur, threshold=threshold) for threshold in _THRESHOLDS[max(at - 1, 0) : at + 2])
+        thousandths = {max(round(1000 * blur.threshold) + by, 0) for by in (-10, -5, -2, -1, 0, 1, 2, 5, 10)}
+        yield from (replace(blur, threshold=n / 1000) for n in thousandths)
 
 
 @cache
-def _taps(width: float, radius: int) -> tuple[int, ...]:
-    """ImageMagick's weights of a blur, from its centre on, in 1/2**30: each the sum of three of the bell curve's."""
+def _taps(width: float, radius: int, *, is_fine: bool = False) -> tuple[int, ...]:
+    """ImageMagick's weights of a blur, from its centre on, in 1/2**30: of the bell curve, or each the sum of three of its."""
     if radius == 0:
-        radius = _optimal_radius(width)
-    places = np.arange(-(_RANK * (2 * radius + 1) // 2), _RANK * (2 * radius + 1) // 2 + 1)
-    weights = np.exp(-(places**2) / (2 * (_RANK * width) ** 2)).reshape(-1, _RANK).sum(axis=1)
+        radius = _optimal_radius(width, 2 if is_fine else 1)
+    rank = 1 if is_fine else _RANK
+    places = np.arange(-(rank * (2 * radius + 1) // 2), rank * (2 * radius + 1) // 2 + 1)
+    weights = np.exp(-(places**2) / (2 * (rank * width) ** 2)).reshape(-1, rank).sum(axis=1)
     half = np.rint(weights[radius:] / weights.sum() * (1 << TAP_BITS)).astype(np.int64)
     half[0] = (1 << TAP_BITS) - 2 * half[1:].sum()
     return tuple(half.tolist())
 
 
-def _optimal_radius(width: float) -> int:
-    """Where the bell curve has fallen below a level of 16 bits."""
+def _optimal_radius(width: float, dimensions: int) -> int:
+    """Where the bell curve, as a share of all of it, has fallen below a level of 16 bits."""
     radius = 2
     while True:
         bell = np.exp(-(np.arange(-radius, radius + 1) ** 2) / (2 * width * width))
-        if bell[0] / bell.sum() < 1 / _TOP:
+        if bell[0] / bell.sum() ** dimensions < 1 / _TOP:
             return radius - 1
         radius += 1
