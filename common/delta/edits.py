@@ -22,9 +22,9 @@ from common.varints import read_varint, to_varint
 MAX_PIXELS = 100_000_000
 """Of the picture after any step, as of any that is decoded."""
 _MAX_STEPS = 16
-_MAX_VALUES = 4096
+_MAX_VALUES = 1 << 14
 """Of a step."""
-_MAX_BYTES = 1 << 16
+_MAX_BYTES = 1 << 17
 _NUMBERS = {kind: number for number, kind in STEPS.items()}
 
 

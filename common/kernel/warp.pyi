@@ -30,3 +30,17 @@ def ewa(
 
     `rings` (1024,) has a weight for each 1/256 of a squared distance. The mean is rounded to 16 bits, then to 8.
     """
+
+def flow(
+    picture: npt.NDArray[np.uint8],
+    matrix: npt.NDArray[np.int64],
+    field: npt.NDArray[np.int32],
+    bits: int,
+    window: tuple[int, int, int, int],
+    curve: npt.NDArray[np.int32],
+) -> npt.NDArray[np.uint8]:
+    """As `warp`, a window (top, left, height, width) of the outcome, each place moved by what a field says.
+
+    The matrix is that of the window, whose first pixel is (0, 0). The field (n, m, 2) is the outcome's: it has moves across and
+    down, in 1/16 pixel, for every 2**bits-th row and column, the first at 0; between them lies what lies between.
+    """

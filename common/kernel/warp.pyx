@@ -12,6 +12,7 @@ cdef enum:
     FIR_BITS = 16
     FIR_SIDE = 31  # the largest neighbourhood
     PLACE_BITS = 32
+    FIELD_BITS = 4  # of a displacement, in pixels
     OFF_BITS = 20  # of a distance, in pixels
     NEAR = 4  # samples to a side, of which some are less than 2 away
     RINGS = 1024  # by the square of the distance
@@ -203,4 +204,57 @@ def ewa(
                     for i in range(NEAR * NEAR):
                         total += <long long> weights[i] * samples[places[i] + c]
                     out[row, col, c] = _mean(total, weight)
+    return warped
+
+
+cdef inline long long _between(long long here, long long there, long long at, long long side) noexcept nogil:
+    return here * (side - at) + there * at
+
+
+def flow(
+    const unsigned char[:, :, ::1] picture not None, const long long[:, ::1] matrix not None, const int[:, :, ::1] field not None,
+    int bits, tuple window not None, const int[:, ::1] curve not None
+):
+    """As `warp`, a window (top, left, height, width) of the outcome, each place moved by what a field says.
+
+    The field (n, m, 2) has moves across and down, in 1/16 pixel, for every 2**bits-th row and column; between them lies what lies
+    between. Errors: ContentError: `damaged` of numbers that are too large, and of a field that does not cover the window.
+    """
+    cdef Py_ssize_t top, left, height, width
+    top, left, height, width = window
+    cdef Py_ssize_t rows = picture.shape[0], cols = picture.shape[1], channels = picture.shape[2], reach = curve.shape[1]
+    cdef Py_ssize_t row, col, i, j, k, u, v
+    cdef long long x, y, right, down, side = <long long> 1 << bits
+    cdef long long place[2]
+    _check(picture, matrix, height, width)
+    if curve.shape[0] != 1 << PHASE_BITS or reach not in (2, 4) or not 2 <= bits <= 10 or top < 0 or left < 0:
+        raise ContentError("damaged", "a field has moves for every 4th to 1,024th pixel")
+    if field.shape[2] != 2 or ((top + height - 1) >> bits) + 1 >= field.shape[0] or ((left + width - 1) >> bits) + 1 >= field.shape[1]:
+        raise ContentError("damaged", "a field covers its picture")
+    for i in range(field.shape[0]):
+        for j in range(field.shape[1]):
+            for k in range(2):
+                if not -(1 << 20) <= field[i, j, k] <= 1 << 20:
+                    raise ContentError("damaged", "a field leads too far")  # 2**20 * 2**28, and a matrix's 2**62, are below 2**63
+    warped = np.empty((height, width, channels), np.uint8)
+    cdef unsigned char[:, :, ::1] out = warped
+    cdef long long half = <long long> 1 << (PLACE_BITS - PHASE_BITS - 1)
+    cdef int shift = PLACE_BITS - PHASE_BITS, phases = (1 << PHASE_BITS) - 1
+    with nogil:
+        for row in range(height):
+            v, down = (top + row) >> bits, (top + row) & (side - 1)
+            for col in range(width):
+                u, right = (left + col) >> bits, (left + col) & (side - 1)
+                for k in range(2):
+                    place[k] = _between(
+                        _between(field[v, u, k], field[v, u + 1, k], right, side),
+                        _between(field[v + 1, u, k], field[v + 1, u + 1, k], right, side), down, side,
+                    ) << (PLACE_BITS - FIELD_BITS - 2 * bits)
+                x = (matrix[0, 0] * col + matrix[0, 1] * row + matrix[0, 2] + place[0] + half) >> shift
+                y = (matrix[1, 0] * col + matrix[1, 1] * row + matrix[1, 2] + place[1] + half) >> shift
+                _sample(
+                    &picture[0, 0, 0], rows, cols, channels, (x >> PHASE_BITS) - (reach // 2 - 1),
+                    (y >> PHASE_BITS) - (reach // 2 - 1), &curve[x & phases, 0], &curve[y & phases, 0], reach,
+                    1 << (2 * CURVE_BITS - 1), &out[row, col, 0]
+                )
     return warped

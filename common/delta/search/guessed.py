@@ -107,6 +107,11 @@ def guesses(base: Opened, judge: Judge) -> Iterator[Guess]:
     yield from sorted((guess for guess in best if guess.likeness >= LEAST), key=lambda guess: -guess.likeness)
 
 
+def matched(base: Opened, judge: Judge) -> list[Place]:
+    """Places that points which look alike agree on, as they are."""
+    return [guess.place for guess in _matched(_Pair(base, judge), None)]
+
+
 def _hinted(pair: _Pair, hint: Place | None) -> Iterator[Guess]:
     """As it was said, of pictures that may have been looked at turned."""
     if hint is None or not np.isfinite(hint).all() or abs(np.linalg.det(hint[:, :2])) < 1e-6:  # noqa: PLR2004 - no area

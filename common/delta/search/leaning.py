@@ -50,7 +50,7 @@ def best_leaning(here: Laid, base: Opened, judge: Judge) -> Found | None:
     if exact is not None and exact.score < DONE:
         return promised(exact.edit, base, judge)
     free = (
-        _shown(measured, judge.shape, sampler, colour)
+        shown_at(measured, judge.shape, sampler, colour)
         for sampler in ("catmull", "bilinear", "ewa", "opencv", "pillow", "pillow_bilinear")
     )
     found = [one for one in (exact, best_of(free, base, judge, _FEW)) if one is not None]
@@ -62,7 +62,7 @@ def _registered(here: Laid, base: Opened, judge: Judge, colour: tuple[int, ...])
     rows, cols = judge.shape[:2]
     corners = np.array([[0, cols, 0, cols], [0, 0, rows, rows], [1, 1, 1, 1]])
     for _ in range(_ALIGNMENTS):
-        edit = _shown(here, judge.shape, "catmull", colour)
+        edit = shown_at(here, judge.shape, "catmull", colour)
         if shapes_of(edit, base)[-1] != judge.shape:
             return None
         by, agreement = fitted(list(drifts(edit, base, judge)), is_upright=False)
@@ -74,7 +74,7 @@ def _registered(here: Laid, base: Opened, judge: Judge, colour: tuple[int, ...])
     return here
 
 
-def _shown(here: Laid, shape: Shape, sampler: str, colour: tuple[int, ...]) -> Edit:
+def shown_at(here: Laid, shape: Shape, sampler: str, colour: tuple[int, ...]) -> Edit:
     """An edit that shows what is at the place, by these numbers."""
     scale = float(np.abs(np.linalg.det(here.matrix[:, :2]))) ** 0.5
     steps: list[Turn | Resize | Warp] = [Turn(here.form)] if here.form else []

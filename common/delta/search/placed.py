@@ -17,6 +17,7 @@ import numpy as np
 from common.delta.edits import Edit, shapes_of
 from common.delta.opened import EIGHTHS, Opened
 from common.delta.search.aligned import drifts, fitted, moved
+from common.delta.search.flowing import best_flowing
 from common.delta.search.found import DONE, Found, best_of, promised
 from common.delta.search.guessed import guesses
 from common.delta.search.judges import Judge
@@ -126,16 +127,18 @@ def placed(base: Opened, judge: Judge, best: Found | None) -> Found | None:
     """All or a piece of it, in any form and size."""
     if best is not None and best.promise < _GOOD / 2:
         return None
-    best = None
+    best, likest = None, None
     for guess in guesses(base, judge):
+        likest = guess if likest is None or guess.likeness > likest.likeness else likest
         here = laid(guess.place, judge.shape, Shape(*base.shape()))
         upright = _registered(here, base, judge) if here.skew(judge.shape) < _MOST_SKEW else None
         found = _best_upright(upright, base, judge) if upright else best_leaning(here, base, judge)
         if found and (best is None or found.promise < best.promise):
             best = found
         if best is not None and best.promise < _GOOD:
-            break
-    return best
+            return best
+    flowing = best_flowing([likest.place] if likest else [], base, judge)
+    return min((found for found in (best, flowing) if found), key=lambda found: found.promise, default=None)
 
 
 def _registered(here: Laid, base: Opened, judge: Judge) -> Laid | None:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from common.delta.steps.deep import Deep, Modulate, Unsharp
+from common.delta.steps.flow import Flow
 from common.delta.steps.geometry import Border, Crop, Turn
 from common.delta.steps.resize import Resize
 from common.delta.steps.step import Shape, Step, Window, whole
@@ -28,6 +29,7 @@ STEPS: Mapping[int, type[Step]] = MappingProxyType(
         7: Grey,
         8: Deep,
         9: Warp,
+        10: Flow,
     }
 )
 
@@ -36,6 +38,7 @@ __all__ = [
     "Border",
     "Crop",
     "Deep",
+    "Flow",
     "Grey",
     "LookUp",
     "Mix",

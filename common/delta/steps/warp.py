@@ -66,10 +66,14 @@ class Warp:
 
     def needs(self, window: Window, shape: Shape) -> Window:
         """What the window's corners lead to, and a little around it; the nearest edge of what lies outside."""
+        return self.needs_moved(window, shape, (0, 0, 0, 0))
+
+    def needs_moved(self, window: Window, shape: Shape, moves: tuple[int, int, int, int]) -> Window:
+        """The same where places are moved by so many pixels up to so many: least down and across, most down and across."""
         rows = [window.top, window.top + window.rows - 1]
         cols = [window.left, window.left + window.cols - 1]
-        left, right = self._range(0, cols, rows)
-        top, bottom = self._range(1, cols, rows)
+        left, right = (side + move for side, move in zip(self._range(0, cols, rows), moves[1::2], strict=True))
+        top, bottom = (side + move for side, move in zip(self._range(1, cols, rows), moves[::2], strict=True))
         if self.colour and (right <= 0 or bottom <= 0 or left >= shape.cols or top >= shape.rows):
             return NOTHING
         top, bottom = min(max(top, 0), shape.rows - 1), min(max(bottom, 1), shape.rows)
@@ -85,12 +89,11 @@ class Warp:
         if self.colour and not is_pillow:
             part = self._framed(part, shape.channels)
             top, left = top - _REACH, left - _REACH
-        matrix = np.array(self.matrix, np.int64).reshape(2, 3)
-        matrix[:, 2] += matrix[:, 0] * window.left + matrix[:, 1] * window.top - np.array([left, top], np.int64) * ONE
+        matrix = self.matrix_of(window, top, left)
         part = np.ascontiguousarray(part)
         if self.sampler == "ewa":
             return warp.ewa(part, matrix, window.rows, window.cols, _rings())
-        warped = warp.warp(part, matrix, window.rows, window.cols, _curve(self.sampler), is_cut=is_pillow)
+        warped = warp.warp(part, matrix, window.rows, window.cols, curve_of(self.sampler), is_cut=is_pillow)
         if self.colour and is_pillow:
             self._fill(warped, window, shape)
         return warped
@@ -100,6 +103,12 @@ class Warp:
         across, down, start = self.matrix[3 * axis : 3 * axis + 3]
         places = [across * col + down * row + start for col in cols for row in rows]
         return (min(places) >> 32) - _REACH, (max(places) >> 32) + _REACH + 1
+
+    def matrix_of(self, window: Window, top: int, left: int) -> NDArray[np.int64]:
+        """The transform (2, 3) from a window to a part of the picture that begins there."""
+        matrix = np.array(self.matrix, np.int64).reshape(2, 3)
+        matrix[:, 2] += matrix[:, 0] * window.left + matrix[:, 1] * window.top - np.array([left, top], np.int64) * ONE
+        return matrix
 
     def _fill(self, warped: Samples, window: Window, shape: Shape) -> None:
         """The colour wherever the middle of a pixel lies outside, as Pillow has it; its edges are repeated inside."""
@@ -124,5 +133,6 @@ def _rings() -> NDArray[np.int32]:
 
 
 @cache
-def _curve(sampler: str) -> NDArray[np.int32]:
+def curve_of(sampler: str) -> NDArray[np.int32]:
+    """Of a sampler that goes along rows and columns: see `between`."""
     return between(_CURVES[sampler])

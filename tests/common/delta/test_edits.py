@@ -8,13 +8,34 @@ import pytest
 from common.delta import edits
 from common.delta.edits import Edit
 from common.delta.opened import Opened
-from common.delta.steps import STEPS, Border, Crop, Deep, Grey, LookUp, Mix, Modulate, Resize, Step, Turn, Unsharp, Warp, Window
+from common.delta.steps import (
+    STEPS,
+    Border,
+    Crop,
+    Deep,
+    Flow,
+    Grey,
+    LookUp,
+    Mix,
+    Modulate,
+    Resize,
+    Step,
+    Turn,
+    Unsharp,
+    Warp,
+    Window,
+)
 from common.delta.steps.warp import ONE
 from common.errors import ContentError
 from tests.fakes import pictures
 
 BASE = Opened(pictures.jpeg(1, (161, 120), quality=90))
 LEANING = Warp(140, 190, "ewa", (ONE, ONE // 20, -9 * ONE, -ONE // 20, ONE, ONE), (255, 0, 9))
+FLOWING = Flow(
+    Warp(100, 90, "bilinear", (ONE, ONE // 30, 5 * ONE, 0, ONE, ONE // 2)),
+    5,
+    tuple(int(move) for move in np.random.default_rng(1).integers(-70, 90, 5 * 4 * 2)),
+)
 DARKER = tuple(level * 3 // 4 for level in range(256))
 SWAPPED = Mix(((0, 1 << 24, 0, 0), (1 << 24, 0, 0, 0), (0, 0, 1 << 24, 0)))
 
@@ -32,6 +53,7 @@ EXAMPLES: dict[type[Step], list[Edit]] = {
         Edit((Deep((Unsharp((1 << 30,)),), Resize(50, 71, "magick", "lanczos")),)),
     ],
     Warp: [Edit((LEANING,)), Edit((Warp(100, 90, "pillow", (ONE, 0, ONE // 3, 0, ONE, -ONE // 5)),))],
+    Flow: [Edit((FLOWING,))],
     Grey: [Edit((Grey((19595, 38470, 7471)),)), Edit((Grey((19595, 38470, 7471)), Grey(())))],
 }
 TOGETHER = Edit(
