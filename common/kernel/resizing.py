@@ -33,7 +33,8 @@ SIXTEEN_BITS = 257
 """A level of 8 bits in levels of 16."""
 _NEARLY_FLOAT = 1 << 14
 _OPENCV_UNIT = 1 << 11
-_FINEST = 1 << 16_MOST_IN_BOX = 1 << 12
+_FINEST = 1 << 16
+_MOST_IN_BOX = 1 << 12
 _FEWEST_SAMPLES = 128
 """To a side, that ImageMagick makes a thumbnail of."""
 
