@@ -59,7 +59,8 @@ class Table:
 
 def _bicubic(d: Coefficients) -> Coefficients:
     """With B = 0 and C = 0.6, in 1/2**54."""
-    c, one = int(0.6 * (1 << 24)), 1 << 24
+    one = 1 << 24
+    c = 3 * one // 5
     inside = np.minimum(d, 2 << _CURVE_BITS)
     squared = inside * inside >> _CURVE_BITS
     cubed = squared * inside >> _CURVE_BITS

@@ -14,7 +14,7 @@ from types import MappingProxyType
 import numpy as np
 
 from common import delta
-from common.delta import METHODS, edits
+from common.delta import METHODS, approximate, edits
 from common.delta.edits import Edit
 from common.delta.opened import Opened
 from common.delta.steps import STEPS, Window
@@ -163,6 +163,14 @@ def _hinted(hint: bytes, target: bytes, base: bytes) -> str:
     return delta.described(made)[0]
 
 
+def _approximation(target: bytes, base: bytes) -> str:
+    """Some bytes that make a picture of the base, whatever both are."""
+    told = approximate.recipe(target, base)
+    if len(told) > approximate.MAX_BYTES:
+        raise Wrong(f"an approximation of {len(told)} bytes")
+    return f"a picture of {approximate.render(told, base).shape[2]}"
+
+
 def _packed() -> Iterable[Inputs]:
     """Skeletons from behind their checksum on."""
     yield from ((skeleton[7:], coded) for skeleton, coded in _skeletons())
@@ -223,6 +231,7 @@ ATTACKS: Mapping[str, Attack] = MappingProxyType(
         "base": Attack(_body, _bodies_over_bases, (1,)),
         "encode": Attack(_encode, seeds.pairs, (0, 1)),
         "encode_target": Attack(_encode, seeds.pairs),
+        "approximation": Attack(_approximation, seeds.pairs, (0, 1)),
         "hinted": Attack(_hinted, lambda: [(_HINT, *pair) for pair in seeds.pairs() if pair[1]]),
     }
 )

@@ -15,6 +15,7 @@ from common.delta.edits import Edit
 from common.delta.opened import MARK_BYTES, Opened
 from common.errors import ContentError
 from tests.common.delta.test_edits import EXAMPLES, TOGETHER
+from tests.common.delta.test_planes import by_ffmpeg
 from tests.fakes import pictures
 
 SIZE = (96, 64)
@@ -85,6 +86,7 @@ def written(picture: Image.Image, kind: str, **options: object) -> bytes:
 def pairs() -> tuple[tuple[bytes, bytes], ...]:
     """A target and a base, so that each method has some that suit it."""
     base = pictures.jpeg(1, SIZE, quality=92, subsampling="4:4:4")
+    ffmpegs = pictures.jpeg(1, SIZE, quality=90)
     shown = Image.open(io.BytesIO(base)).convert("RGB")
     small = shown.resize((48, 32), Image.Resampling.LANCZOS)
     return (
@@ -95,6 +97,8 @@ def pairs() -> tuple[tuple[bytes, bytes], ...]:
         (pictures.jpeg_of(shown.point([level * 3 // 4 for level in range(256)] * 3), quality=85), base),
         (pictures.jpeg_of(shown.convert("L")), base),
         (base[:2] + b"\xff\xfe\x00\x08hello " + base[2:], base),
+        (by_ffmpeg(ffmpegs, SIZE, None), ffmpegs),
+        (by_ffmpeg(ffmpegs, (48, 32), "lanczos"), ffmpegs),
         (written(shown, "PNG"), base),
         (written(small, "PNG"), base),
         (written(shown, "BMP"), base),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import TypeGuard
 
 import pytest
 
@@ -15,6 +18,8 @@ from common.delta.steps import STEPS
 from tests.common.delta.golden import SAMPLES, TABLE, Sample, samples
 
 HOUSE = Path(common.__file__).parents[1]
+FLOATS_CHOOSE = {HOUSE / "common/kernel/thumbnails.py"}
+"""Where floats only choose, at the encoder."""
 
 
 @pytest.mark.parametrize("sample", list(samples()), ids=lambda sample: sample.name)
@@ -97,3 +102,25 @@ def test_all_comes_out_the_same_from_a_kernel_that_was_compiled_otherwise(tmp_pa
         shutil.copytree(HOUSE / "common", root / "common", ignore=shutil.ignore_patterns("*.so", "__pycache__"))
         subprocess.run([sys.executable, "-c", _BUILD, *flags], cwd=root, check=True, capture_output=True)
         assert decoded(root) == here
+
+
+def test_no_float_is_on_the_way_from_a_base_to_a_target() -> None:
+    """In no step, and nowhere in the kernel, compiled or not; quotients of Python are of fractions there."""
+    compiled = "\n".join(path.read_text() for path in HOUSE.glob("common/kernel/*.p[yx][xd]")).splitlines()
+    assert [
+        line for line in compiled if re.search(r"\b(double|float|libc\.math|float64|float32)\b", line.partition("#")[0])
+    ] == []
+    written = {*HOUSE.glob("common/delta/steps/*.py"), *HOUSE.glob("common/kernel/*.py")} - FLOATS_CHOOSE
+    nodes = [(path.name, node) for path in written for node in ast.walk(ast.parse(path.read_text()))]
+    assert [f"{name}:{node.lineno}" for name, node in nodes if is_float(node)] == []
+
+
+def is_float(node: ast.AST) -> TypeGuard[ast.expr]:
+    """Whether a piece of Python makes a number that is not whole."""
+    match node:
+        case ast.Constant(value=float()) | ast.Name(id="float"):
+            return True
+        case ast.Attribute(attr=name):
+            return name in {"float64", "float32", "sqrt", "exp", "log", "sin", "cos", "mean"}
+        case _:
+            return False
