@@ -73,7 +73,9 @@ def encode_best(target: bytes, base: bytes | None, hint: Sequence[float] | None 
     wanted, known = Opened(target, hint), Opened(base or b"")
     for name in _tried(wanted, known):
         method = METHODS[name]
-        enough = max(SMALL_ENOUGH * len(target), _ALWAYS_TOLD) if method.needs_base else WHOLE_AT_BEST * len(target)
+        enough = WHOLE_AT_BEST * len(target)
+        if method.needs_base:
+            enough = min(enough, max(SMALL_ENOUGH * len(target), _ALWAYS_TOLD))
         if best and len(best) <= enough:
             continue
         try:

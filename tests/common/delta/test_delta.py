@@ -29,6 +29,7 @@ TEXT = b"a line that comes again\n" * 4000
         pytest.param(pictures.jpeg(2, (640, 480)), PHOTO, "jpeg", 0.95, id="another picture: coded by itself"),
         pytest.param(NOISE, PHOTO, "raw", 1.001, id="noise goes as it is"),
         pytest.param(TEXT, None, "zstd", 0.05, id="without a base"),
+        pytest.param(PHOTO[:70], NOISE, "raw", None, id="a few bytes"),
         pytest.param(b"", PHOTO, "raw", None, id="nothing"),
         pytest.param(b"", b"", "raw", None, id="nothing over nothing"),
     ],
