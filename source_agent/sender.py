@@ -240,13 +240,8 @@ class Sender:
                 if consignment.delta is not None:
                     parcel = self._tools.deltas.parcel(consignment.delta)
                 else:
-                    waiting = self._lanes[lane].qsize()
-                    parcel = await self._tools.spool.prepare(
-                        delivery,
-                        raw=consignment.raw,
-                        waits=2 * waiting >= LANE_DEPTH[lane],
-                        staged=consignment.staged.coding if consignment.staged else "",
-                    )
+                    waits = 2 * self._lanes[lane].qsize() >= LANE_DEPTH[lane]
+                    parcel = await self._tools.spool.prepare(delivery, raw=consignment.raw, waits=waits, staged=consignment.begun)
                 if parcel.coding not in {*self._connection.codings, DELTA}:
                     parcel = await self._tools.spool.prepare(delivery, raw=True)
             except ContentError:

@@ -37,8 +37,14 @@ class Consignment:
     raw: bool = False
     """Send it uncoded: the destination could not prove the coded form."""
     restarts: int = 0
+
     delta: Ready | None = None
     """Send this in place of the content."""
+
+    @property
+    def begun(self) -> str:
+        """The coding of which the destination holds a part; empty where it holds none."""
+        return self.staged.coding if self.staged else ""
 
 
 class UploadStream:
