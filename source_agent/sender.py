@@ -241,8 +241,8 @@ class Sender:
                 if consignment.delta is not None:
                     parcel = self._tools.deltas.parcel(consignment.delta)
                 else:
-                    waits, staged = 2 * self._lanes[lane].qsize() >= LANE_DEPTH[lane], consignment.staged_coding
-                    parcel = await self._tools.spool.prepare(delivery, raw=consignment.raw, waits=waits, staged=staged)
+                    waits = 2 * self._lanes[lane].qsize() >= LANE_DEPTH[lane]
+                    parcel = await self._tools.spool.prepare(delivery, raw=consignment.raw, waits=waits, staged=consignment.begun)
                 if parcel.coding not in {*self._connection.codings, DELTA}:
                     parcel = await self._tools.spool.prepare(delivery, raw=True)
             except ContentError:

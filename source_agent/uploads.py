@@ -37,12 +37,13 @@ class Consignment:
     raw: bool = False
     """Send it uncoded: the destination could not prove the coded form."""
     restarts: int = 0
+
     delta: Ready | None = None
     """Send this in place of the content."""
 
     @property
-    def staged_coding(self) -> str:
-        """In which an earlier upload began; empty where none did."""
+    def begun(self) -> str:
+        """The coding of which the destination holds a part; empty where it holds none."""
         return self.staged.coding if self.staged else ""
 
 

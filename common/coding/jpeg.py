@@ -80,7 +80,7 @@ def _decoded(coded: bytes, size: int) -> bytes:
         return told.file(mixing.decode(told.coded, told.frame))
     except ContentError as error:
         # What no encoder takes is in no coded form.
-        raise ContentError("memory" if error.reason == "memory" else "damaged", f"jpeg: {error}") from error
+        raise ContentError(error.reason if error.reason in {"memory", "too_long"} else "damaged", f"jpeg: {error}") from error
 
 
 def _bytes_by_lepton(content: bytes) -> int:

@@ -43,6 +43,7 @@ _COUNTS: Final = 16
 """What a Huffman table begins with."""
 _MOST_SYMBOLS: Final = 255
 _SLACK_BYTES: Final = 1 << 16
+_ANY_SIZE: Final = 1 << 40
 
 Hole = tuple[int, int]
 """Something left out of a text: the bytes of the text since the one before, and its own."""
@@ -56,7 +57,7 @@ def to_body(parsed: Parsed, known: bytes, coded: bytes) -> bytes:
 
 
 def from_body(body: bytes, known: bytes, *, size: int) -> Told:
-    """What `to_body` made of a JPEG of `size` bytes. Errors: ContentError `damaged`, `too_large`, `memory`."""
+    """What `to_body` made of a JPEG of `size` bytes. Errors: ContentError `damaged`, `too_long`, `memory`."""
     raw, rest = decompress_first(body, customary() + known, most=2 * size + _SLACK_BYTES)
     sheet = _read_sheet(raw, size=size, depth=_MOST_DEPTH)
     streams, at = [], 0
@@ -166,7 +167,7 @@ def _cut(text: bytes, spans: Sequence[Span]) -> bytes:
 def _is_read_as(sheet: bytes, parsed: Parsed, text: bytes, *, depth: int) -> bool:
     """Whether a reader finds the frame, and the text with its tables."""
     try:
-        read = _read_sheet(sheet, size=len(sheet) + len(parsed.skeleton), depth=depth)
+        read = _read_sheet(sheet, size=_ANY_SIZE, depth=depth)
         return read.frame == parsed.frame and read.with_tables(parsed.planes) == text
     except ContentError:
         return False
@@ -209,7 +210,7 @@ class _Sheet:
 
 
 def _read_sheet(raw: bytes, *, size: int, depth: int) -> _Sheet:
-    """The sheet of a JPEG of `size` bytes. Errors: ContentError `damaged`, `too_large`."""
+    """The sheet of a JPEG of `size` bytes. Errors: ContentError `damaged`, `too_long` of a picture that needs a longer file."""
     try:
         pictures, at = _read_pictures(raw, size=size, depth=depth)
         tables, at = _read_holes(raw, at, most=_MOST_TABLES)
@@ -218,8 +219,8 @@ def _read_sheet(raw: bytes, *, size: int, depth: int) -> _Sheet:
     if not all(_COUNTS < n <= _COUNTS + _MOST_SYMBOLS for _, n in tables):
         raise ContentError("damaged", "a Huffman table of no size that one has")
     frame = jpeg.frame_of(_provisional(pictures, tables, raw[at:]))
-    if sum(plane.block_rows * plane.block_cols for plane in frame.planes) > _MOST_BLOCKS_IN_A_BYTE * (size + _SLACK_BYTES):
-        raise ContentError("damaged", "a picture that is too large for its file")
+    if sum(plane.block_rows * plane.block_cols for plane in frame.planes) > _MOST_BLOCKS_IN_A_BYTE * size:
+        raise ContentError("too_long", f"a picture that no file of {size} bytes has")
     return _Sheet(frame, pictures, tables, raw[at:])
 
 

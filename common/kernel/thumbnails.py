@@ -27,6 +27,7 @@ WAYS: Final[Mapping[int, tuple[str, str]]] = MappingProxyType(
         5: ("barred", "bilinear"),
         6: ("cut", "area"),
         7: ("cut", "bilinear"),
+        8: ("whole", "lanczos"),
     }
 )
 """How a picture of other proportions is fitted (distorted, between black bars, its middle), and the kernel that makes it small.

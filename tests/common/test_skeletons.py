@@ -203,7 +203,7 @@ def test_a_body_that_makes_no_sense_is_refused(body: bytes) -> None:
     """Before anything large is made of it."""
     with pytest.raises(ContentError) as refusal:
         from_body(body, b"", size=len(OTHER))
-    assert refusal.value.reason == "damaged"
+    assert refusal.value.reason in {"damaged", "too_long"}
 
 
 @pytest.mark.parametrize("origin", [3, 2 * 99])
