@@ -115,6 +115,8 @@ class Source:
 
     async def run(self, stop: asyncio.Event) -> None:
         """The daemon. Errors: SmarterError where something cannot be bound or opened; runs until `stop` otherwise."""
+        # A picture that lands must not wait until a delta is made: it is looked at, and coded, by the worker that is left.
+        self.encoder.n_at_once = max(1, self.config.limits.workers - 1)
         watcher = Watcher()
         server = await self._admin_server()
         never = asyncio.create_task(stop.wait())

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from common.durable import crash_point, make_directory, remove, write_file
@@ -40,14 +41,15 @@ class DeltaSpool:
 
     def sweep(self, keep: Mapping[Digest, Made]) -> list[Digest]:
         """Removes what nobody waits for, and gives those of `keep` that are not here as they were made."""
-        names = {self._path(target).name: made.n_bytes for target, made in keep.items()}
-        sizes = {}
+        wanted = {self._path(target).name: made.n_bytes for target, made in keep.items()}
+        found = set()
         for path in self._directory.iterdir():
-            if names.get(path.name) == path.stat().st_size:
-                sizes[path.name] = path
-            else:
-                remove(path)
-        return [target for target in keep if self._path(target).name not in sizes]
+            with suppress(FileNotFoundError):  # it was sent meanwhile
+                if wanted.get(path.name) == path.stat().st_size:
+                    found.add(path.name)
+                else:
+                    remove(path)
+        return [target for target in keep if self._path(target).name not in found]
 
     def _path(self, target: Digest) -> Path:
         return self._directory / f"{target.hex()}.{DELTA}"

@@ -123,4 +123,8 @@ UPGRADES = (
     ALTER TABLE delta ADD COLUMN rough_base BLOB;    -- what the approximation is made from
     ALTER TABLE delta ADD COLUMN announced INTEGER NOT NULL DEFAULT 0
     """,
+    """
+    -- what is still to be made, said or sent is looked for often, among all that ever was
+    CREATE INDEX delta_by_state ON delta (state, id)
+    """,
 )

@@ -160,3 +160,5 @@ def _write_old(path: Path, schema: int) -> None:
                 " VALUES (2, 1, ?, 'file', ?, ?, 3, 5, 'member', 'deferred')",
                 (b"member", attributes_to_bytes(Attributes(mode=0o644)), digest_of(b"two")),
             )
+        if schema > 2:
+            db.execute("INSERT INTO delta (target, state) VALUES (?, 'waiting')", (digest_of(b"two"),))
