@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from common.varints import read_varint, to_varint
 from common.errors import ContentError
+from common.varints import read_varint, to_varint
 
 
 def to_told(*values: int | bytes) -> bytes:
