@@ -90,6 +90,9 @@ _AS_GOOD = 1.02
 """How much more may be promised by what is as good."""
 _OPENING_SMALL = ("pillow", "magick", "vips", "vips_shorter", "vips_each", "vips_15", "vips_15_shorter", "fine")
 """Engines of programs that open a JPEG at a part of its size, to make it smaller."""
+_ENLARGING = ("vips", "vips_shorter", "vips_each")
+_OFF = 1.5
+"""Pixels by which an edge may seem to lie off where libvips has enlarged a picture."""
 _MOST_BOXES = 6
 
 Box = tuple[int, int, int, int]
@@ -169,6 +172,8 @@ def _roughly(here: Laid, shape: Shape) -> tuple[Edit, Laid]:
 
 def _best_upright(here: Laid, base: Opened, judge: Judge) -> Found | None:
     """The best of the edits that whole numbers of pixels near the place make."""
+    if (enlarged := _enlarged(here, base, judge)) is not None:
+        return enlarged
     ways = [(_cutting(box, here), box[2] - box[0], box[3] - box[1]) for box in _boxes(here, judge.shape)]
     placed = best_of(
         (
@@ -183,6 +188,20 @@ def _best_upright(here: Laid, base: Opened, judge: Judge) -> Found | None:
     if placed is None or not any(isinstance(step, Resize) for step in placed.edit.steps):
         return placed and promised(placed.edit, base, judge)
     return _best_resized(placed.edit, base, judge)
+
+
+def _enlarged(here: Laid, base: Opened, judge: Judge) -> Found | None:
+    """All of the picture as libvips enlarges it, which lies half a pixel off and so looks like a piece; None of anything else."""
+    rows, cols = here.turned.rows, here.turned.cols
+    off = [abs(edge - end) for edge, end in zip(here.box_of(judge.shape), (0, 0, rows, cols), strict=True)]
+    if max(off) > _OFF or judge.shape.rows <= rows or judge.shape.cols <= cols:
+        return None
+    for engine in _ENLARGING:
+        resize = _turned(here.form).then(Resize(judge.shape.rows, judge.shape.cols, engine, "lanczos"))
+        for edit in _conformed(replace(resize, steps=_turned_last(resize.steps)), base, judge):
+            if promised(edit, base, judge, 1).score < DONE:
+                return promised(edit, base, judge)
+    return None
 
 
 def _best_resized(edit: Edit, base: Opened, judge: Judge) -> Found | None:

@@ -14,6 +14,7 @@ from common.delta.opened import Opened
 from common.delta.replay import JpegReplay
 from common.errors import ContentError, IntegrityError
 from common.kernel import jpeg
+from common.kernel.resizing import resize
 from tests.fakes import pictures
 
 SIZE = (640, 480)
@@ -127,3 +128,13 @@ def test_damaged_bodies_end_in_errors_or_other_bytes_never_in_a_crash(method: Jp
             method.decode(bytes(spoilt[: int(rng.integers(1, len(spoilt) + 1))]), known, size=len(target))
         except (ContentError, IntegrityError):
             continue
+
+
+def test_what_libvips_enlarged_is_all_of_the_picture() -> None:
+    """It lies half a pixel off, and so looks like a piece."""
+    base = pictures.jpeg(1, (320, 240), quality=90)
+    larger = resize(np.asarray(shown(base)), 480, 360, "vips", "lanczos")
+    target = again(Image.fromarray(larger), quality=82)
+    made = delta.encode_best(target, base)
+    assert delta.decode(made, base) == target
+    assert len(made) < 700
