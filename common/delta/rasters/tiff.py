@@ -44,7 +44,7 @@ _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _COLOUR, _PLACES, _CHANNELS, _ROWS, _SIZES
 _SHORT, _LONG = 3, 4
 _KINDS = {1: 1, _SHORT: 2, _LONG: 4}
 _MAX_ENTRIES = 1 << 12
-_MAX_STRIPS = 1 << 20
+_MAX_STRIPS = 1 << 16
 _PLAIN, _LZW, _DEFLATE, _OLD_DEFLATE = 1, 5, 8, 32946
 _PICTURES = {(1, 1), (1, 2), (2, 3), (2, 4)}
 """Of photometric interpretation and channels: those that are grey from black on, and RGB."""
