@@ -45,7 +45,7 @@ def test_samples_of_every_shape_come_back(shape: tuple[int, int, int], seed: int
     try:
         coded = levels.encode(samples, expected)
     except ContentError:
-        assert off == 255  # what has nothing to do with what was expected takes more than its room
+        assert 255 in {off, spread}  # noise takes more than its room
         return
     np.testing.assert_array_equal(levels.decode(coded, shape, expected), samples)
 
