@@ -124,10 +124,10 @@ def test_a_daemon_sends_a_member_as_a_delta_and_its_copy_for_nothing() -> None:
         at.dest()
         source = at.source()
         (at.library / "original.jpg").write_bytes(encoded(shot, quality=93))
-        until(lambda: "original.jpg" in kept(at), "the original is delivered")
+        until(lambda: "original.jpg" in kept(at), "the original is delivered", seconds=60)
         for name in ("again.jpg", "copy.jpg"):
             (at.library / name).write_bytes(encoded(shot, quality=75))
-        until(lambda: at.caught_up() and len(kept(at)) == 3, "all are delivered", seconds=60)
+        until(lambda: at.caught_up() and len(kept(at)) == 3, "all are delivered", seconds=150)
         there = kept(at)
         assert there["again.jpg"]["base"] == there["copy.jpg"]["base"] == there["original.jpg"]["digest"]
         status = at.source_status()

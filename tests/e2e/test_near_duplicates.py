@@ -67,7 +67,7 @@ def test_a_daemon_delivers_a_picture_and_then_those_like_it() -> None:
         landing = {"small.jpg": picture.resize((400, 300)), "original.jpg": picture, "middle.jpg": picture.resize((600, 450))}
         for name, one in landing.items():
             (at.library / name).write_bytes(encoded(one))
-            until(partial(_is_there, at, name), f"{name} is delivered")
+            until(partial(_is_there, at, name), f"{name} is delivered", seconds=90)
         assert dict(received(at)) == {
             "small.jpg": Role.REPRESENTATIVE,
             "original.jpg": Role.REPRESENTATIVE,
