@@ -16,7 +16,7 @@ _SMARTER = Path(sys.executable).with_name("smarter")
 
 
 def _demo(*arguments: str) -> tuple[dict[str, Any], str]:
-    done = subprocess.run([_SMARTER, "demo", "--json", *arguments], capture_output=True, text=True, check=False, timeout=100)
+    done = subprocess.run([_SMARTER, "demo", "--json", *arguments], capture_output=True, text=True, check=False, timeout=400)
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
     return found, done.stderr
