@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from tests.fakes.compare import differences
 from tests.fakes.receipts import broken_recipes, false_receipts
 from tests.fakes.scenes import encoded, scene
 from tests.fakes.sites import Sites, sites, until
+
+pytestmark = pytest.mark.timeout(400)
+"""Deltas are made, on whatever machine this is."""
 
 SIZE = (960, 720)
 

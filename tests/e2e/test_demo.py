@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 from PIL import Image
 
 _SMARTER = Path(sys.executable).with_name("smarter")
@@ -22,6 +23,7 @@ def _demo(*arguments: str) -> tuple[dict[str, Any], str]:
     return found, done.stderr
 
 
+@pytest.mark.timeout(420)
 def test_the_sample_library_comes_back_and_costs_less_than_it_weighs() -> None:
     """The table's figures add up, and copies are not paid for twice."""
     report, progress = _demo()

@@ -16,6 +16,9 @@ from tests.fakes.compare import differences
 from tests.fakes.scenes import encoded, scene
 from tests.fakes.sites import SOURCE, Ended, Sites, sites, until
 
+pytestmark = pytest.mark.timeout(400)
+"""Deltas are made, on whatever machine this is."""
+
 REVIEW = {"images": {"selection": "review", "review": "1h"}}
 
 

@@ -6,12 +6,17 @@ import sqlite3
 from contextlib import closing
 from functools import partial
 
+import pytest
+
 from common.model import Role
 from tests.fakes.compare import differences
 from tests.fakes.scenes import encoded, scene
 from tests.fakes.sites import Sites, sites, until
 
 LISBON, PORTO = "lisbon-1", "porto-1"
+pytestmark = pytest.mark.timeout(400)
+"""Deltas are made, on whatever machine this is."""
+
 N_SCENES = 6
 TOGETHER = {"sources": [{"name": LISBON, "namespace": "family"}, {"name": PORTO, "namespace": "family"}]}
 
