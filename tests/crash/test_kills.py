@@ -17,6 +17,9 @@ from tests.fakes.scenes import encoded, scene
 from tests.fakes.sites import POLICY, Sites, sites, until
 from tests.fakes.trees import write_library, write_links
 
+pytestmark = pytest.mark.timeout(400)
+"""Deltas are made, on whatever machine this is."""
+
 LATER = {"S1": 2, "S2": 7, "S3": 2, "G1": 1, "E1": 2, "E2": 2, "S4": 2, "S5": 4}
 LATER |= {"D1": 6, "D2": 6, "D3": 3, "D4": 5, "D5": 5, "R1": 9}
 """How often a point is passed before the second kill, in what the first one left to do."""

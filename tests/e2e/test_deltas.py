@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from tests.fakes.compare import differences
 from tests.fakes.receipts import broken_recipes, false_receipts
 from tests.fakes.scenes import encoded, scene
 from tests.fakes.sites import Sites, sites, until
+
+pytestmark = pytest.mark.timeout(400)
+"""Deltas are made, on whatever machine this is."""
 
 SIZE = (960, 720)
 
@@ -124,10 +128,10 @@ def test_a_daemon_sends_a_member_as_a_delta_and_its_copy_for_nothing() -> None:
         at.dest()
         source = at.source()
         (at.library / "original.jpg").write_bytes(encoded(shot, quality=93))
-        until(lambda: "original.jpg" in kept(at), "the original is delivered")
+        until(lambda: "original.jpg" in kept(at), "the original is delivered", seconds=60)
         for name in ("again.jpg", "copy.jpg"):
             (at.library / name).write_bytes(encoded(shot, quality=75))
-        until(lambda: at.caught_up() and len(kept(at)) == 3, "all are delivered", seconds=60)
+        until(lambda: at.caught_up() and len(kept(at)) == 3, "all are delivered", seconds=150)
         there = kept(at)
         assert there["again.jpg"]["base"] == there["copy.jpg"]["base"] == there["original.jpg"]["digest"]
         status = at.source_status()

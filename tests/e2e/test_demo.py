@@ -10,18 +10,20 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 from PIL import Image
 
 _SMARTER = Path(sys.executable).with_name("smarter")
 
 
 def _demo(*arguments: str) -> tuple[dict[str, Any], str]:
-    done = subprocess.run([_SMARTER, "demo", "--json", *arguments], capture_output=True, text=True, check=False, timeout=100)
+    done = subprocess.run([_SMARTER, "demo", "--json", *arguments], capture_output=True, text=True, check=False, timeout=400)
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
     return found, done.stderr
 
 
+@pytest.mark.timeout(420)
 def test_the_sample_library_comes_back_and_costs_less_than_it_weighs() -> None:
     """The table's figures add up, and copies are not paid for twice."""
     report, progress = _demo()

@@ -16,6 +16,9 @@ from tests.fakes.compare import differences
 from tests.fakes.scenes import encoded, scene
 from tests.fakes.sites import SOURCE, Ended, Sites, sites, until
 
+pytestmark = pytest.mark.timeout(400)
+"""Deltas are made, on whatever machine this is."""
+
 REVIEW = {"images": {"selection": "review", "review": "1h"}}
 
 
@@ -85,7 +88,7 @@ def settled() -> Iterator[Sites]:
         (at.library / "broken.jpg").write_bytes(encoded(scene(4))[:3000])
         at.dest()
         at.source()
-        until(lambda: is_settled(at), "everything is delivered", seconds=60)
+        until(lambda: is_settled(at), "everything is delivered", seconds=150)
         yield at
 
 
@@ -171,7 +174,7 @@ def test_a_name_that_means_two_pictures_is_not_guessed_at() -> None:
         (at.library / "two/a.jpg").write_bytes(encoded(scene(2)))
         at.dest()
         at.source()
-        until(lambda: is_settled(at), "everything is delivered", seconds=60)
+        until(lambda: is_settled(at), "everything is delivered", seconds=150)
         ended = run(at, "show", "a.jpg", code=1)
         assert "one/one/a.jpg" in ended.stderr
         assert "two/two/a.jpg" in ended.stderr
@@ -186,7 +189,7 @@ def test_a_review_holds_a_new_group_back_until_the_user_speaks() -> None:
         (at.library / "alone.jpg").write_bytes(encoded(scene(3)))
         at.dest()
         at.source()
-        until(lambda: is_settled(at), "what may go is delivered", seconds=60)
+        until(lambda: is_settled(at), "what may go is delivered", seconds=150)
         assert [e["path"] for e in at.ls() if e["kind"] == "file"] == ["alone.jpg"]
         waiting = ask(at, "list", "--review")["groups"]
         assert [len(group["members"]) for group in waiting] == [2, 2]
@@ -196,13 +199,13 @@ def test_a_review_holds_a_new_group_back_until_the_user_speaks() -> None:
 
         ask(at, "pin", "trip/crop.jpg")
         trip = [f"trip/{name}.jpg" for name in ("crop", "original", "small copy", "small")]
-        until(lambda: len(at.ls("--path", "/trip/*.jpg")) == len(trip), "the pinned group is delivered")
+        until(lambda: len(at.ls("--path", "/trip/*.jpg")) == len(trip), "the pinned group is delivered", seconds=150)
         of_trip = ask(at, "show", "trip/crop.jpg")
         assert {picture["role"] for picture in of_trip["members"]} == {"member"}
         assert not at.ls("--path", "/other/*.jpg")
 
         ask(at, "confirm", str(ask(at, "show", "other/crop.jpg")["group"]))
-        until(lambda: at.mirrors(at.library), "all is delivered")
+        until(lambda: at.mirrors(at.library), "all is delivered", seconds=150)
         assert ask(at, "list", "--review") == {"groups": []}
 
 

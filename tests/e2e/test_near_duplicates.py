@@ -6,12 +6,17 @@ import sqlite3
 from contextlib import closing
 from functools import partial
 
+import pytest
+
 from common.model import Role
 from tests.fakes.compare import differences
 from tests.fakes.scenes import encoded, scene
 from tests.fakes.sites import Sites, sites, until
 
 LISBON, PORTO = "lisbon-1", "porto-1"
+pytestmark = pytest.mark.timeout(400)
+"""Deltas are made, on whatever machine this is."""
+
 N_SCENES = 6
 TOGETHER = {"sources": [{"name": LISBON, "namespace": "family"}, {"name": PORTO, "namespace": "family"}]}
 
@@ -67,7 +72,7 @@ def test_a_daemon_delivers_a_picture_and_then_those_like_it() -> None:
         landing = {"small.jpg": picture.resize((400, 300)), "original.jpg": picture, "middle.jpg": picture.resize((600, 450))}
         for name, one in landing.items():
             (at.library / name).write_bytes(encoded(one))
-            until(partial(_is_there, at, name), f"{name} is delivered")
+            until(partial(_is_there, at, name), f"{name} is delivered", seconds=90)
         assert dict(received(at)) == {
             "small.jpg": Role.REPRESENTATIVE,
             "original.jpg": Role.REPRESENTATIVE,
