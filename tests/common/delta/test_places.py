@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image, ImageEnhance, ImageOps
@@ -13,10 +14,12 @@ from common.delta import edits
 from common.delta.edits import Edit
 from common.delta.opened import Opened
 from common.delta.search.aligned import Drift, fitted
+from common.delta.search.flowing import best_flowing
+from common.delta.search.found import promised
 from common.delta.search.guessed import guesses
 from common.delta.search.judges import JpegJudge
 from common.delta.search.places import FORMS, after, laid, place_of, scaled, undone, unscaled
-from common.delta.steps import Shape, Warp
+from common.delta.steps import Flow, Shape, Warp
 from common.delta.steps.geometry import turned_to
 from tests.fakes import pictures
 
@@ -135,6 +138,22 @@ def test_a_picture_turned_by_degrees_is_found(picture: Image.Image, most: float)
     assert delta.decode(made, BASE) == target
     assert delta.described(made)[0] == "jpeg-replay"
     assert len(made) <= most * len(target)
+
+
+def test_another_shot_is_laid_so_that_near_and_far_things_come_to_their_places() -> None:
+    """Everything by another amount, as from a step to the side."""
+    rows, cols = np.indices((480, 640), np.float32)
+    picture = np.asarray(PHOTO)
+    far = 6 + 5 * np.sin(rows / 60) + 4 * np.cos(cols / 80)
+    shot = Image.fromarray(cv2.remap(picture, cols + far, rows + far / 3, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE))
+    target = saved(shot)
+    judge, base = JpegJudge(Opened(target)), Opened(BASE)
+    laid_whole = promised(Edit(), base, judge)
+    flowing = best_flowing([FORMS[0]], base, judge)
+    assert flowing is not None
+    assert isinstance(flowing.edit.steps[-1], Flow)
+    assert flowing.promise < 0.7 * laid_whole.promise
+    assert delta.decode(delta.encode_best(target, BASE), BASE) == target
 
 
 @pytest.mark.parametrize("change", [lambda p: ImageEnhance.Brightness(p).enhance(1.4), ImageOps.grayscale, ImageOps.equalize])

@@ -124,6 +124,47 @@ def test_an_ewa_is_its_oracle() -> None:
     assert np.array_equal(warp.ewa(picture, matrix, 30, 34, rings), plain_ewa(picture, matrix, (30, 34), rings))
 
 
+def plain_flow(
+    picture: Samples, matrix: npt.NDArray[np.int64], field: npt.NDArray[np.int32], bits: int, curve: npt.NDArray[np.int32]
+) -> Samples:
+    """A picture of 30 x 34, each pixel warped by itself to where its move takes it."""
+    out = np.zeros((30, 34, picture.shape[2]), np.uint8)
+    side = 1 << bits
+    for row, col in np.ndindex(30, 34):
+        v, u, down, right = row >> bits, col >> bits, row % side, col % side
+        moved = matrix.copy()
+        for k in range(2):
+            above = int(field[v, u, k]) * (side - right) + int(field[v, u + 1, k]) * right
+            below = int(field[v + 1, u, k]) * (side - right) + int(field[v + 1, u + 1, k]) * right
+            moved[k, 2] += int(matrix[k, 0]) * col + int(matrix[k, 1]) * row
+            moved[k, 2] += (above * (side - down) + below * down) << (28 - 2 * bits)
+        out[row, col] = warp.warp(picture, moved, 1, 1, curve)[0, 0]
+    return out
+
+
+def test_a_flow_is_its_oracle_and_its_windows_are_parts_of_it() -> None:
+    """Moves that reach outside too."""
+    picture, curve = noise(24, 31), taps.between(2)
+    matrix = np.rint(np.array([[0.97, 0.21, -3.3], [-0.21, 0.97, 2.9]]) * 2**32).astype(np.int64)
+    field = np.random.default_rng(1).integers(-90, 90, (5, 6, 2)).astype(np.int32)
+    whole = warp.flow(picture, matrix, field, 3, (0, 0, 30, 34), curve)
+    assert np.array_equal(whole, plain_flow(picture, matrix, field, 3, curve))
+    there = matrix.copy()
+    there[:, 2] += matrix[:, 0] * 11 + matrix[:, 1] * 7
+    assert np.array_equal(warp.flow(picture, there, field, 3, (7, 11, 9, 13), curve), whole[7:16, 11:24])
+
+
+@pytest.mark.parametrize(
+    ("bits", "window", "most"), [(1, (0, 0, 8, 8), 0), (3, (0, 0, 9, 8), 0), (3, (1, 0, 8, 8), 0), (3, (0, 0, 8, 8), 1 << 21)]
+)
+def test_a_flow_that_makes_no_sense_is_refused(bits: int, window: tuple[int, int, int, int], most: int) -> None:
+    """Too dense, too small, too far."""
+    with pytest.raises(ContentError):
+        warp.flow(
+            noise(9, 9), np.eye(2, 3, dtype=np.int64) << 32, np.full((2, 2, 2), most, np.int32), bits, window, taps.between(None)
+        )
+
+
 def test_rings_are_robidouxs_cubic() -> None:
     """By the distance, 2 at the end."""
     rings = taps.rings() / 2**22
