@@ -16,3 +16,6 @@ def mix(picture: npt.NDArray[np.uint8], weights: npt.NDArray[np.int32]) -> npt.N
 
 def look_up(picture: npt.NDArray[np.uint8], tables: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     """Each channel through its table of 256 levels; tables (channels, 256)."""
+
+def blend(other: npt.NDArray[np.uint8], picture: npt.NDArray[np.uint8], factor: int) -> npt.NDArray[np.uint8]:
+    """From the other one a factor, in 1/2**24, of the way to the picture and beyond, cut to whole levels."""

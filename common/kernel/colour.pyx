@@ -144,3 +144,32 @@ def look_up(const unsigned char[:, :, ::1] picture not None, const unsigned char
         for row in range(picture.shape[0]):
             _look_up(&picture[row, 0, 0], picture.shape[1], picture.shape[2], &tables[0, 0], &out[row, 0, 0])
     return changed
+
+
+cdef enum:
+    BLEND_BITS = 24
+    HAIR = 256  # what floats lack of a whole level is less, what factors of a few digits leave of one is more
+
+
+cdef void _blend(
+    const unsigned char *other, const unsigned char *picture, Py_ssize_t n, long long factor, unsigned char *out
+) noexcept nogil:
+    """n samples; |sum| < 2**40."""
+    cdef Py_ssize_t i
+    cdef long long total
+    for i in range(n):
+        total = ((<long long> other[i] << BLEND_BITS) + factor * (<int> picture[i] - other[i]) + HAIR) >> BLEND_BITS
+        out[i] = 255 if total > 255 else 0 if total < 0 else <unsigned char> total
+
+
+def blend(const unsigned char[:, :, ::1] other not None, const unsigned char[:, :, ::1] picture not None, int factor):
+    """From one picture a factor, in 1/2**24, of the way to the other one and beyond, cut to whole levels as Pillow's `blend`."""
+    cdef Py_ssize_t row, line = picture.shape[1] * picture.shape[2]
+    if other.shape[0] != picture.shape[0] or other.shape[1] != picture.shape[1] or other.shape[2] != picture.shape[2]:
+        raise ValueError("pictures of one size are blended")
+    blended = np.empty((picture.shape[0], picture.shape[1], picture.shape[2]), np.uint8)
+    cdef unsigned char[:, :, ::1] out = blended
+    with nogil:
+        for row in range(picture.shape[0] if line else 0):
+            _blend(&other[row, 0, 0], &picture[row, 0, 0], line, factor, &out[row, 0, 0])
+    return blended

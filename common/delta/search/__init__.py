@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from common.delta.edits import Edit
 from common.delta.opened import Opened
+from common.delta.search.blended import blended
 from common.delta.search.found import DONE, EXACT, HOPELESS, Found
 from common.delta.search.framed import insides, with_border
 from common.delta.search.judges import Judge
@@ -35,6 +36,7 @@ LEVELS: Mapping[str, Search] = MappingProxyType(
         "looked_up": looked_up,
         "modulated": modulated,
         "filtered": filtered,
+        "blended": blended,
         "mixed": mixed,
     }
 )

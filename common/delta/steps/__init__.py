@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from common.delta.steps.blend import Blend
 from common.delta.steps.deep import Deep, Modulate, Unsharp
 from common.delta.steps.flow import Flow
 from common.delta.steps.geometry import Border, Crop, Turn
@@ -30,11 +31,13 @@ STEPS: Mapping[int, type[Step]] = MappingProxyType(
         8: Deep,
         9: Warp,
         10: Flow,
+        11: Blend,
     }
 )
 
 __all__ = [
     "STEPS",
+    "Blend",
     "Border",
     "Crop",
     "Deep",

@@ -10,6 +10,7 @@ from common.delta.edits import Edit
 from common.delta.opened import Opened
 from common.delta.steps import (
     STEPS,
+    Blend,
     Border,
     Crop,
     Deep,
@@ -42,6 +43,11 @@ SWAPPED = Mix(((0, 1 << 24, 0, 0), (1 << 24, 0, 0, 0), (0, 0, 1 << 24, 0)))
 EXAMPLES: dict[type[Step], list[Edit]] = {
     Turn: [Edit((Turn(form),)) for form in range(8)],
     Crop: [Edit((Crop(5, 7, 80, 90),))],
+    Blend: [
+        Edit((Blend(23_488_102),)),
+        Edit((Blend(1 << 25, (5041, 5041, 5041, 5041, 25208, 5041, 5041, 5041, 5041)),)),
+        Edit((Blend(0, (0, 0, 4096, 0, 0) * 2 + (0, 4096, 40960, 4096, 0) + (0, 0, 4096, 0, 0) * 2),)),
+    ],
     Border: [Edit((Border(4, 5, 6, 7, (255,)),)), Edit((Border(0, 0, 0, 9, (1, 2, 3)),))],
     Resize: [Edit((Resize(50, 71, "pillow", "lanczos"),)), Edit((Resize(150, 200, "magick", "mitchell"),), 4)],
     LookUp: [Edit((LookUp((DARKER,)),)), Edit((LookUp((DARKER, DARKER[::-1], DARKER)),))],

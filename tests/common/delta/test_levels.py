@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageEnhance, ImageFilter
 
 from common.delta.edits import Edit, render
 from common.delta.opened import Opened
+from common.delta.search.blended import FILTERS, blended
 from common.delta.search.found import judged
 from common.delta.search.judges import JpegJudge
 from common.delta.search.modulation import modulated
@@ -58,3 +62,24 @@ def test_a_picture_as_it_was_is_neither_blurred_nor_sharpened() -> None:
     """Nothing to be told."""
     judge = judge_of(BASE.pixels())
     assert filtered(BASE, judge, judged(Edit(), BASE, judge)) is None
+
+
+@pytest.mark.parametrize("factor", [0.0, 0.5, 1.15, 1.4, 2.0])
+@pytest.mark.parametrize("enhance", [ImageEnhance.Color, ImageEnhance.Sharpness])
+def test_what_pillow_enhanced_is_found_exactly(enhance: Callable[[Image.Image], ImageEnhance.Color], factor: float) -> None:
+    """Every sample of the picture, at its rim too."""
+    changed = enhance(Image.fromarray(BASE.pixels())).enhance(factor)
+    judge = judge_of(np.asarray(changed))
+    found = blended(BASE, judge, judged(Edit(), BASE, judge))
+    assert found is not None
+    assert np.array_equal(render(found.edit, BASE), np.asarray(changed))
+
+
+@pytest.mark.parametrize("name", FILTERS)
+def test_what_pillow_filtered_is_found(name: str) -> None:
+    """Every filter of its ImageFilter that has weights and nothing else; but for halves, which floats round to either side."""
+    changed = Image.fromarray(BASE.pixels()).filter(getattr(ImageFilter, name.replace(" ", "_").upper()))
+    judge = judge_of(np.asarray(changed))
+    found = blended(BASE, judge, judged(Edit(), BASE, judge))
+    assert found is not None
+    assert (render(found.edit, BASE) != np.asarray(changed)).mean() < 0.01

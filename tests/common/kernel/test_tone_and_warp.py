@@ -216,3 +216,11 @@ def test_numbers_that_would_overflow_are_damage() -> None:
         colour.look_up(picture, np.zeros((3, 255), np.uint8))
     with pytest.raises(ValueError, match="pixels"):
         warp.warp(picture, still, 0, 4, curve)
+
+
+@pytest.mark.parametrize("factor", [0, 1 << 24, 23_488_102, -5_000_000, 2**31 - 1])
+def test_pictures_are_blended_as_the_oracle_blends_them(factor: int) -> None:
+    """Beyond both of them too."""
+    other, picture = noise(9, 13), noise(9, 13, seed=2)
+    wanted = ((other.astype(np.int64) << 24) + factor * (picture.astype(np.int64) - other) + 256) >> 24
+    assert np.array_equal(colour.blend(other, picture, factor), np.clip(wanted, 0, 255))
