@@ -109,7 +109,7 @@ def turned(base: Opened, judge: Judge, best: Found | None) -> Found | None:
 
 
 def _likenesses(base: Opened, judge: Judge) -> Mapping[int, float]:
-    """How well each form of the base that has the target's size correlates with it, in small."""
+    """How well each form of the base that has the target's size correlates with it or its negative, in small."""
     shape = Shape(*base.shape())
     sizes = {form: Turn(form).shape(shape)[:2] for form in range(N_FORMS)}
     forms = [form for form, size in sizes.items() if size == judge.shape[:2]]
@@ -118,7 +118,7 @@ def _likenesses(base: Opened, judge: Judge) -> Mapping[int, float]:
     there = _normal(look(judge.reduced, judge.shape, _SMALL).astype(np.uint8))
     whole = look(partial(reduced, base), shape, _SMALL).astype(np.uint8)[:, :, None]
     turns = {form: _normal(turned_to(form, whole)[:, :, 0]) for form in forms}
-    return {form: float((here * there).mean()) if here.shape == there.shape else 0.0 for form, here in turns.items()}
+    return {form: abs(float((here * there).mean())) if here.shape == there.shape else 0.0 for form, here in turns.items()}
 
 
 def _normal(picture: Samples) -> Look:
