@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import io
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -107,53 +104,3 @@ def test_other_bytes_and_shapes_are_refused() -> None:
         levels.encode(np.zeros((2, 2, 5), np.uint8))
     with pytest.raises(ValueError, match="expected"):
         levels.encode(PHOTO, PHOTO[:9])
-
-
-_BUILD = """
-import sys
-from Cython.Build import cythonize
-from setuptools import Extension, setup
-flags = sys.argv.pop()
-directives = {"language_level": 3, "boundscheck": True, "wraparound": False, "cdivision": True, "initializedcheck": False}
-names = ["levels", "matcher", "matches"]
-setup(name="kernel", script_args=["-q", "build_ext", "--inplace"], packages=[], ext_modules=cythonize(
-    [Extension(f"common.kernel.{name}", [f"common/kernel/{name}.pyx"], extra_compile_args=flags.split()) for name in names],
-    compiler_directives=directives, quiet=True))
-"""
-
-_CODE = """
-import hashlib
-import numpy as np
-from common.kernel import levels, matches
-rng = np.random.default_rng(5)
-samples = rng.integers(0, 256, (9, 9, 3)).repeat(6, 0).repeat(6, 1).astype(np.uint8)
-expected = np.clip(samples + rng.integers(-3, 4, samples.shape), 0, 255).astype(np.uint8)
-raw = rng.integers(0, 3, 9000).astype(np.uint8)
-tokens = np.zeros(9000, np.uint32)
-coded = [levels.encode(samples), levels.encode(samples, expected)]
-for way in range(4):
-    coded.append(matches.encode(raw, tokens, np.zeros((0, 2), np.int64), (way, 0, 15, 32768, 8, 32, 128, 256)))
-print(levels.__file__, hashlib.sha256(b"".join(coded)).hexdigest())
-"""
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(300)
-def test_the_bytes_do_not_depend_on_how_the_kernel_was_compiled(tmp_path: Path) -> None:
-    """Integers only, and no overflow that a compiler may use: a delta of one build is decoded by every other."""
-    source = Path(levels.__file__).parents[1]
-    digests = []
-    for flags in ("-O1", "-O3 -march=x86-64-v3", None):
-        root = tmp_path / (flags or "here").replace(" ", "")
-        if flags is None:
-            root = source.parent
-        else:
-            (root / "common" / "kernel").mkdir(parents=True)
-            for path in [source / "__init__.py", source / "errors.py", *(source / "kernel").glob("*.p[xy]*")]:
-                (root / path.relative_to(source.parent)).write_bytes(path.read_bytes())
-            subprocess.run([sys.executable, "-c", _BUILD, flags], cwd=root, check=True, capture_output=True)
-        out = subprocess.run([sys.executable, "-c", _CODE], cwd=root, check=True, capture_output=True, text=True).stdout
-        file, digest = out.split()
-        assert Path(file).is_relative_to(root)
-        digests.append(digest)
-    assert len(set(digests)) == 1
