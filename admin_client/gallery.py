@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from blake3 import blake3
 
-from common import paths
+from common import magic, paths
 from common.ids import Digest
 from common.paths import ROOT, RelPath
 
@@ -21,8 +21,6 @@ SUFFIXES = (
     *(b".jpg", b".jpeg", b".jpe", b".jfif", b".png", b".gif", b".bmp", b".dib", b".tif", b".tiff", b".webp"),
     *(b".avif", b".heic", b".heif"),
 )
-_MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*")
-_HEAD_BYTES = 16
 _PIECE_BYTES = 1 << 20
 
 
@@ -45,28 +43,17 @@ def survey(root_fd: int) -> Gallery:
         try:
             fd = paths.open_file(root_fd, path)
             try:
-                is_image = looks_like_image(os.pread(fd, _HEAD_BYTES, 0)) or path.lower().endswith(SUFFIXES)
+                is_picture = magic.is_image(os.pread(fd, magic.HEAD_BYTES, 0)) or path.lower().endswith(SUFFIXES)
             finally:
                 os.close(fd)
         except OSError as error:
             found.unreadable.append((path, error.strerror or str(error)))
             continue
-        if is_image:
+        if is_picture:
             found.images.append((path, entry.st_size))
     found.images.sort()
     found.unreadable.sort()
     return found
-
-
-def looks_like_image(head: bytes) -> bool:
-    """Whether a file that begins so is meant to be a picture. 16 bytes are enough."""
-    if head.startswith(_MAGIC):
-        return True
-    if head.startswith(b"BM"):
-        return head[6:10] == bytes(4)  # reserved; a text that begins with these letters has others
-    if head.startswith(b"RIFF"):
-        return head[8:12] == b"WEBP"
-    return head[4:8] == b"ftyp" and head[8:12] in {b"avif", b"avis", b"heic", b"heix", b"mif1", b"msf1"}
 
 
 def digest_file(fd: int) -> Digest:

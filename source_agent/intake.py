@@ -24,6 +24,7 @@ from common import paths
 from common.clock import Clock
 from common.errors import ContentError
 from common.ids import Digest
+from common.magic import is_image
 from common.metrics import REREADS, UNREADABLE
 from common.model import Attributes, Kind
 from common.paths import ROOT, RelPath
@@ -32,7 +33,7 @@ from source_agent.deliveries import Delivery, Observation, RootId
 from source_agent.journal import Journal
 from source_agent.pins import PinMode, Pins
 from source_agent.roots import Root
-from source_agent.selection import is_image, role_of
+from source_agent.selection import role_of
 from source_agent.settle import Settling
 
 READ_BYTES = 1 << 20

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Protocol
 
+from common import magic
 from common.coding.jpeg import Jpeg
-from common.coding.lepton import LIMIT_BYTES, MAGIC, Lepton
+from common.coding.lepton import LIMIT_BYTES, Lepton
 from common.coding.raw import Raw
 from common.coding.streams import Readable, Writable
 from common.coding.zstd import Zstd
@@ -56,6 +57,6 @@ def candidates(head: bytes, size: int, *, is_fast: bool = False) -> tuple[str, .
     """
     if size < WORTH_CODING_BYTES:
         return ("raw",)
-    if head.startswith(MAGIC) and size <= LIMIT_BYTES:
+    if head.startswith(magic.JPEG) and size <= LIMIT_BYTES:
         return ("lepton", "zstd", "raw") if is_fast else ("jpeg", "lepton", "zstd", "raw")
     return ("zstd", "raw")

@@ -14,8 +14,8 @@ import lepton_jpeg_python
 
 from common.coding.streams import Readable, Writable, check_size, first_bytes, most_coded_bytes, size_of
 from common.errors import ContentError
+from common.magic import JPEG
 
-MAGIC: Final = b"\xff\xd8\xff"
 LIMIT_BYTES: Final = 64 * 1024 * 1024
 """Larger JPEGs are not tried. Coefficients take up to 6 bytes a pixel, so a picture of many pixels may need more memory
 than a worker has although its file is below this; it then ends as any content that needs too much."""
@@ -46,7 +46,7 @@ class Lepton:
         if size > LIMIT_BYTES:
             raise ContentError("unsupported", f"lepton: a JPEG of {size} bytes: at most {LIMIT_BYTES} are taken")
         content = first_bytes(source, LIMIT_BYTES)
-        if not content.startswith(MAGIC):
+        if not content.startswith(JPEG):
             raise ContentError("unsupported", "lepton: not a JPEG")
         coded = _call(lambda: lepton_jpeg_python.compress_bytes(content, _CONFIG), "unsupported")
         if len(coded) > most_coded_bytes(len(content)):

@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from common.coding.lepton import MAGIC
+from common import magic
 from common.delta import rasters
 from common.delta.rasters import Raster
 from common.errors import ContentError
@@ -54,7 +54,7 @@ class Opened:
     @property
     def is_jpeg(self) -> bool:
         """Whether it begins as a JPEG does."""
-        return self.content.startswith(MAGIC)
+        return self.content.startswith(magic.JPEG)
 
     @cached_property
     def proved(self) -> Parsed:

@@ -20,8 +20,7 @@ from pathlib import Path
 import lepton_jpeg_python
 from PIL import Image
 
-from common import delta
-from common.coding.lepton import MAGIC
+from common import delta, magic
 from tests.bench.edits import EDITS, FORMAT, TRANSFORMATION
 from tests.bench.measured import Failed
 from tests.bench.parts import PARTS, watching
@@ -69,7 +68,7 @@ class Taken:
     @property
     def is_jpeg(self) -> bool:
         """Whether the target is one."""
-        return self.pair.target.startswith(MAGIC)
+        return self.pair.target.startswith(magic.JPEG)
 
 
 def deltas(setting: Setting) -> Figures:
