@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from common.kernel.frame import Frame, Plane
+from common.kernel.frame import Plane
 
 METHODS: tuple[str, ...]
 
@@ -23,6 +23,3 @@ def quantise(expected: npt.NDArray[np.int32]) -> npt.NDArray[np.int16]:
 
 def inverse_plane(coefficients: npt.NDArray[np.int16], quantisation: Sequence[int]) -> npt.NDArray[np.uint8]:
     """Quantised coefficients of a component to samples, (8 * block_rows, 8 * block_cols). Errors: ValueError of shapes."""
-
-def inverse(planes: Sequence[npt.NDArray[np.int16]], frame: Frame) -> list[npt.NDArray[np.uint8]]:
-    """The samples of every component of a frame."""

@@ -290,8 +290,8 @@ def quantise(const int[:, :, ::1] expected not None):
     return quantised
 
 
-def inverse_plane(const short[:, :, ::1] coefficients not None, quantisation):
-    """Quantised coefficients of one component to samples, uint8 (8 * block_rows, 8 * block_cols), as JDCT_ISLOW."""
+cdef object inverse_blocks(const short[:, :, ::1] coefficients, quantisation, InverseBlock inverse_block):
+    """Every block of a component by such a transform: its samples, uint8 (8 * block_rows, 8 * block_cols)."""
     cdef Py_ssize_t row, col
     cdef int q[64]
     cdef int k
@@ -306,10 +306,10 @@ def inverse_plane(const short[:, :, ::1] coefficients not None, quantisation):
     with nogil:
         for row in range(coefficients.shape[0]):
             for col in range(coefficients.shape[1]):
-                _inverse_block(&coefficients[row, col, 0], q, &out[8 * row, 8 * col], out.shape[1])
+                inverse_block(&coefficients[row, col, 0], q, &out[8 * row, 8 * col], out.shape[1])
     return samples
 
 
-def inverse(planes, frame):
-    """The samples of every component of a frame, each uint8 (8 * block_rows, 8 * block_cols)."""
-    return [inverse_plane(blocks, plane.quantisation) for blocks, plane in zip(planes, frame.planes, strict=True)]
+def inverse_plane(const short[:, :, ::1] coefficients not None, quantisation):
+    """Quantised coefficients of one component to samples, uint8 (8 * block_rows, 8 * block_cols), as JDCT_ISLOW."""
+    return inverse_blocks(coefficients, quantisation, _inverse_block)

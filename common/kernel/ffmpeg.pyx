@@ -9,6 +9,8 @@ was checked before: 64 coefficients to a block, whole blocks of 8x8 samples to a
 
 import numpy as np
 
+from common.kernel.dct cimport inverse_blocks
+
 # round(x * 2**14) of the square root of 2 times cos(k * pi / 16); the fourth is one less
 cdef enum:
     W1 = 22725
@@ -98,22 +100,7 @@ cdef void _inverse_block(const short *c, const int *q, unsigned char *samples, P
 
 def inverse_plane(const short[:, :, ::1] coefficients not None, quantisation):
     """Quantised coefficients of one component to samples, uint8 (8 * block_rows, 8 * block_cols)."""
-    cdef Py_ssize_t row, col
-    cdef int q[64]
-    cdef int k
-    if coefficients.shape[2] != 64 or len(quantisation) != 64:
-        raise ValueError("a block has 64 coefficients")
-    for k in range(64):
-        q[k] = quantisation[k]
-        if not 0 <= q[k] <= 65535:  # a product of 16 by 16 bits fits an int
-            raise ValueError("a divisor has 16 bits")
-    samples = np.empty((8 * coefficients.shape[0], 8 * coefficients.shape[1]), np.uint8)
-    cdef unsigned char[:, ::1] out = samples
-    with nogil:
-        for row in range(coefficients.shape[0]):
-            for col in range(coefficients.shape[1]):
-                _inverse_block(&coefficients[row, col, 0], q, &out[8 * row, 8 * col], out.shape[1])
-    return samples
+    return inverse_blocks(coefficients, quantisation, _inverse_block)
 
 
 cdef inline int _high(int value, int factor) noexcept nogil:
