@@ -1,7 +1,7 @@
 """Contents made ready for the wire: coded by a worker into a private file, or, raw, read from the pin or the file itself.
 
     1. Open the pin, or the file below its root.
-    2. Try the codings that suit the content, the best first, or the fastest where the link would wait. A worker reads the
+    2. Try the codings that suit the content, the best first, or the prompt ones where the link would wait. A worker reads the
        file, codes it and says the digest of what it read: another digest than the journal's means that the file changed,
        and nothing of it is sent.
     3. What no coding takes, or makes smaller, goes raw. Each refusal is counted by its reason.
@@ -20,7 +20,7 @@ from pathlib import Path
 from blake3 import blake3
 
 from common import paths
-from common.coding import candidates
+from common.coding import Effort, candidates
 from common.durable import make_directory, remove
 from common.errors import ContentError
 from common.ids import Digest
@@ -34,6 +34,8 @@ RAW = "raw"
 HEAD_BYTES = 64
 KEEP_FREE_BYTES = 1 << 30
 PIECE_BYTES = 1 << 20
+_EFFORTS = {Compression.BEST: Effort.BEST, Compression.FAST: Effort.LEAST}
+"""Where the policy says it; else it is as the link is."""
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -109,8 +111,8 @@ class Spool:
     async def prepare(self, delivery: Delivery, *, raw: bool = False, waits: bool = False, staged: str = "") -> Parcel:
         """The parcel of a delivery's content, coded unless `raw` is asked for.
 
-        `waits`: it will wait for the link, so that there is time to make it small. `staged` is the coding of which the
-        destination holds a part already.
+        `waits`: it will wait for the link, or nobody for it, so that there is time to make it small. `staged` is the coding of
+        which the destination holds a part already.
 
         Errors: Changed, also where the file cannot be read any more: intake finds out what is wrong with it.
         """
@@ -147,9 +149,9 @@ class Spool:
                 FALLBACKS.labels("any", "no_room").inc()
                 return (RAW,)
         head, compression = os.pread(fd, HEAD_BYTES, 0), self._roots[delivery.root].compression
-        is_fast = compression is Compression.FAST or (compression is Compression.AUTO and not waits)
+        effort = _EFFORTS.get(compression, Effort.BEST if waits else Effort.PROMPT)
         begun = [coding for coding in candidates(head, size) if coding == staged != RAW]
-        return tuple(dict.fromkeys((*begun, *candidates(head, size, is_fast=is_fast))))
+        return tuple(dict.fromkeys((*begun, *candidates(head, size, effort))))
 
     async def _code(self, fd: int, delivery: Delivery, *, codings: tuple[str, ...]) -> Parcel:
         digest, version = content_of(delivery), delivery.version

@@ -13,11 +13,10 @@ from typing import Protocol
 from common.coding import CODINGS, candidates
 from common.delta.container import Container, from_bytes, to_bytes
 from common.delta.jpegs import JpegCoefficients
-from common.delta.lossless import RasterAlone, RasterReplay
 from common.delta.opened import Opened
 from common.delta.patch import ZstdPatch
 from common.delta.planes import JpegPlanes
-from common.delta.replay import JpegReplay
+from common.delta.replay import JpegReplay, RasterReplay
 from common.delta.whole import Whole
 from common.errors import ContentError, IntegrityError
 from common.ids import Digest, digest_of
@@ -56,7 +55,6 @@ METHODS: Mapping[str, Method] = MappingProxyType(
         "jpeg-planes": JpegPlanes(),
         "jpeg-replay": JpegReplay(),
         "raster-replay": RasterReplay(),
-        "raster": RasterAlone(),
         **{name: Whole(coding) for name, coding in CODINGS.items()},
     },
 )
@@ -124,8 +122,7 @@ def _tried(target: Opened, base: Opened) -> Sequence[str]:
     if max(len(target.content), len(base.content)) > MAX_BYTES:
         raise ContentError("too_large", f"more than {MAX_BYTES >> 20} MiB are in no delta")
     based = [name for name, method in METHODS.items() if method.needs_base] if base.content else []
-    known = ["raster"] if target.is_raster else []
-    return (*based, *known, *candidates(target.content[:64], len(target.content)))
+    return (*based, *candidates(target.content[:64], len(target.content)))
 
 
 def _decodes(made: Container, base: Opened, target: bytes) -> bool:

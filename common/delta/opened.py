@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common import magic
-from common.delta import rasters
-from common.delta.rasters import Raster
+from common.coding import rasters
+from common.coding.rasters import Raster
 from common.errors import ContentError
 from common.ids import Digest, digest_of
 from common.kernel import jpeg, pixels
@@ -69,7 +69,7 @@ class Opened:
     @property
     def is_raster(self) -> bool:
         """Whether it begins as a PNG, a BMP or a TIFF does."""
-        return rasters.is_raster(self.content)
+        return self.content.startswith(magic.RASTERS)
 
     @cached_property
     def raster(self) -> Raster:

@@ -10,7 +10,7 @@ from common.delta.opened import Opened
 
 
 class ZstdPatch:
-    """One frame with a checksum, with the base as its prefix."""
+    """One frame of `coding.over`."""
 
     needs_base = True
 

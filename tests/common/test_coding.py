@@ -7,14 +7,15 @@ import random
 import struct
 from functools import partial
 
+import numpy as np
 import pytest
 from backports.zstd import CompressionParameter, ZstdCompressor
 from backports.zstd import compress as zstd_compress
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
-from common.coding import CODINGS, WORTH_CODING_BYTES, candidates
-from common.coding.lepton import LIMIT_BYTES
+from common.coding import CODINGS, WORTH_CODING_BYTES, Effort, candidates, lepton
 from common.coding.streams import PIECE_BYTES, most_coded_bytes
 from common.coding.zstd import PROBE_BYTES, WINDOW_LOG_MAX
 from common.errors import ContentError
@@ -88,6 +89,33 @@ class TestJpeg(CodingContract):
         return [*usual_jpegs(), pictures.cmyk_jpeg(7)]
 
 
+class TestRaster(CodingContract):
+    """The contract for `raster`."""
+
+    name = "raster"
+
+    def suited(self) -> list[bytes]:
+        """Photos and a drawing in every format, of 8 and of 16 bits."""
+        photo = pictures.photo(1, (160, 120))
+        deep = Image.fromarray(np.asarray(photo.convert("L")).astype(np.uint16) * 257 - 3)
+        drawing = photo.quantize(8)
+        return [
+            *(saved(photo, kind) for kind in ("PNG", "BMP", "TIFF")),
+            *(saved(photo, "TIFF", compression=packing) for packing in ("tiff_lzw", "tiff_adobe_deflate")),
+            saved(photo.convert("RGBA"), "PNG"),
+            saved(deep, "PNG"),
+            saved(drawing.convert("RGB"), "BMP"),
+            saved(photo, "PNG") + b"behind it",
+        ]
+
+
+def saved(picture: Image.Image, kind: str, **options: object) -> bytes:
+    """By Pillow."""
+    file = io.BytesIO()
+    picture.save(file, kind, **options)
+    return file.getvalue()
+
+
 @pytest.mark.parametrize("name", CODINGS)
 @given(content=st.binary(max_size=4096))
 def test_small_contents_of_any_kind_come_back_or_are_refused(name: str, content: bytes) -> None:
@@ -107,17 +135,29 @@ def test_decoding_any_bytes_gives_the_stated_size_or_is_refused(name: str, head:
 
 def test_the_names_on_disks_stay() -> None:
     """A name that disappears makes every object under it unreadable."""
-    assert tuple(CODINGS) == ("raw", "zstd", "lepton", "jpeg")
+    assert tuple(CODINGS) == ("raw", "zstd", "lepton", "jpeg", "raster")
 
 
-def test_a_jpeg_is_tried_with_what_suits_it_first_and_raw_is_always_last() -> None:
-    """The choice by content, with no reading but the head."""
-    assert candidates(b"\xff\xd8\xff\xe1", 100_000) == ("jpeg", "lepton", "zstd", "raw")
-    assert candidates(b"\xff\xd8\xff\xe1", 100_000, is_fast=True) == ("lepton", "zstd", "raw")
-    assert candidates(b"\xff\xd8\xff\xe1", LIMIT_BYTES + 1) == ("zstd", "raw")
-    assert candidates(b"%PDF-1.4", 100_000) == ("zstd", "raw")
-    assert candidates(b"", 0) == ("raw",)
-    assert candidates(b"tiny", WORTH_CODING_BYTES - 1) == ("raw",)
+@pytest.mark.parametrize(
+    ("head", "best", "prompt", "least"),
+    [
+        (b"\xff\xd8\xff\xe1", ("jpeg", "lepton"), ("lepton",), ("lepton",)),
+        (b"\x89PNG\r\n\x1a\n", ("raster",), ("raster",), ()),
+        (b"BM", ("raster",), ("raster",), ("raster",)),
+        (b"II*\0", ("raster",), ("raster",), ("raster",)),
+        (b"MM\0*", ("raster",), ("raster",), ("raster",)),
+        (b"%PDF-1.4", (), (), ()),
+    ],
+)
+def test_a_content_is_tried_with_what_suits_it_and_raw_is_always_last(
+    head: bytes, best: tuple[str, ...], prompt: tuple[str, ...], least: tuple[str, ...]
+) -> None:
+    """The choice by content and effort, with no reading but the head."""
+    assert candidates(head, 100_000) == (*best, "zstd", "raw")
+    assert candidates(head, 100_000, Effort.PROMPT) == (*prompt, "zstd", "raw")
+    assert candidates(head, 100_000, Effort.LEAST) == (*least, "zstd", "raw")
+    assert candidates(head, 1 << 40) == ("zstd", "raw")
+    assert candidates(head, WORTH_CODING_BYTES - 1) == ("raw",)
 
 
 def test_a_saving_below_one_and_a_half_percent_does_not_count_in_larger_contents() -> None:
@@ -244,7 +284,7 @@ def test_what_lepton_does_not_take_is_refused_as_unsupported(content: bytes) -> 
 
 def test_a_jpeg_over_the_limit_is_refused_unread() -> None:
     """It would have to be in memory as a whole."""
-    source = ReadCounter(b"\xff\xd8\xff" + bytes(LIMIT_BYTES))
+    source = ReadCounter(b"\xff\xd8\xff" + bytes(lepton.LIMIT_BYTES))
     with pytest.raises(ContentError) as refusal:
         LEPTON.encode(source, CountingSink())
     assert (refusal.value.reason, source.n_read) == ("unsupported", 0)

@@ -22,7 +22,7 @@ from dest_agent import recipes
 from dest_agent.recipes import object_of
 from tests.contracts.catalogue_contract import version
 from tests.dest_agent.served import Client, config, file_version, frames, refusals, site
-from tests.fakes.pictures import jpeg
+from tests.fakes.pictures import jpeg, png
 
 RAW = random.Random(4).randbytes(2_500_000)
 FLAT = b"the same words again and again " * 20_000
@@ -135,10 +135,9 @@ def test_contents_come_in_the_order_asked_however_they_are_kept(
     asyncio.run(scene())
 
 
-@pytest.mark.parametrize("coding", ["lepton", "jpeg"])
-def test_a_picture_is_kept_as_it_was_coded_and_comes_back(tmp_path: Path, pki: Path, coding: str) -> None:
+@pytest.mark.parametrize(("coding", "picture"), [("lepton", jpeg(1)), ("jpeg", jpeg(1)), ("raster", png(1))])
+def test_a_picture_is_kept_as_it_was_coded_and_comes_back(tmp_path: Path, pki: Path, coding: str, picture: bytes) -> None:
     """Through the real worker processes, both ways."""
-    picture = jpeg(1)
 
     async def encoded() -> bytes:
         workers = Workers(1)

@@ -33,7 +33,7 @@ def test_hello_agrees_on_a_protocol_and_tells_what_is_remembered(tmp_path: Path,
 
     reply = asyncio.run(scene())
     assert (reply.protocol, reply.agent, reply.last_seq) == (1, "oslo-1", 41)
-    assert set(reply.codings) == {"raw", "zstd", "lepton", "jpeg"}
+    assert set(reply.codings) == {"raw", "zstd", "lepton", "jpeg", "raster"}
 
 
 def test_contents_go_in_and_come_out_bit_for_bit(tmp_path: Path, pki: Path) -> None:

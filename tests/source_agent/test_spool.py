@@ -79,7 +79,14 @@ def fallbacks() -> dict[str, float]:
 
 @pytest.mark.parametrize(
     ("content", "coding"),
-    [(pictures.jpeg(1, (640, 480)), "lepton"), (TEXT, "zstd"), (NOISE, "raw"), (b"short", "raw"), (b"", "raw")],
+    [
+        (pictures.jpeg(1, (640, 480)), "lepton"),
+        (pictures.png(1), "raster"),
+        (TEXT, "zstd"),
+        (NOISE, "raw"),
+        (b"short", "raw"),
+        (b"", "raw"),
+    ],
 )
 def test_each_content_gets_the_coding_that_suits_it(tmp_path: Path, content: bytes, coding: str) -> None:
     """The parcel's figures are those of its bytes; only what gained goes coded."""
@@ -113,6 +120,15 @@ def test_a_picture_is_made_as_small_as_there_is_time_for(
             return (await spool.prepare(delivery, waits=waits, staged=staged)).coding
 
         assert spooling(tree, work) == coding
+
+
+@pytest.mark.parametrize(
+    ("compression", "is_raster"), [(Compression.BEST, True), (Compression.AUTO, True), (Compression.FAST, False)]
+)
+def test_a_png_is_taken_apart_unless_all_is_to_be_fast(tmp_path: Path, compression: Compression, is_raster: bool) -> None:
+    """It is worth its time also where the link waits."""
+    with watched(tmp_path, change=with_settings(compression=compression)) as tree:
+        assert (prepared(tree, taken(tree, pictures.png(1)))[0].coding == "raster") is is_raster
 
 
 def test_a_jpeg_that_no_coding_takes_is_counted_and_goes_otherwise(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from common.delta.rasters import deflated
+from common.coding.rasters import deflated
 from common.errors import ContentError
 from common.kernel import deflate, filters, inflate, matches
 from tests.fakes import pictures

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from common.delta.rasters.told import Told, to_told
+from common.coding.rasters.told import Told, to_told
 from common.errors import ContentError
 from common.kernel import deflate, inflate, matches
 

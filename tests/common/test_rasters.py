@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from common.delta import rasters
-from common.delta.rasters import png
+from common.coding import rasters
 from common.errors import ContentError
+from common.magic import PNG
 from tests.fakes import pictures
 
 PHOTO = pictures.photo(1, (121, 90))
@@ -108,7 +108,7 @@ def png_of(stream: bytes, sizes: list[int], *, between: bytes = b"", header: byt
         parts.append(chunk(b"IDAT", stream[at : at + size]))
         at += size
     return (
-        png.MAGIC
+        PNG
         + chunk(b"IHDR", head)
         + chunk(b"tEXt", b"a\0b")
         + between.join(parts)
@@ -150,7 +150,7 @@ def test_what_is_told_of_a_common_png_is_short() -> None:
         png_of(b"", [0]),
         png_of(STREAM, [99999], header=struct.pack(">IIBBBBB", 1 << 16, 1 << 16, 8, 2, 0, 0, 0)),
         png_of(STREAM, [99999], header=struct.pack(">IIBBBBB", 0, 9, 8, 2, 0, 0, 0)),
-        png.MAGIC,
+        PNG,
         b"BM",
         saved(PHOTO, "BMP")[:-1],
         saved(PHOTO, "BMP")[:40],

@@ -19,13 +19,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from common.delta.rasters import deflated
-from common.delta.rasters.raster import Layout, Levels, Raster, checked, to_levels, to_rows
-from common.delta.rasters.told import Told, to_told
+from common.coding.rasters import deflated
+from common.coding.rasters.layout import Layout, Levels, Raster, checked, to_levels, to_rows
+from common.coding.rasters.told import Told, to_told
 from common.errors import ContentError
 from common.kernel import filters
-
-MAGIC = b"\x89PNG\r\n\x1a\n"
+from common.magic import PNG
 
 _SIGNED = struct.Struct(">I4s")
 _HEADER = struct.Struct(">IIBBBBB")
@@ -105,7 +104,7 @@ def put_together(skeleton: bytes, samples: Levels) -> bytes:
     for size in _sizes(sizes, len(stream)):
         parts.append(_chunk(b"IDAT", stream[at : at + size]))
         at += size
-    return b"".join([MAGIC, *_with_sums(before), *parts, *_with_sums(after)])
+    return b"".join([PNG, *_with_sums(before), *parts, *_with_sums(after)])
 
 
 def layout_of(skeleton: bytes) -> Layout:
@@ -119,7 +118,7 @@ def layout_of(skeleton: bytes) -> Layout:
 def _chunks(content: bytes) -> tuple[bytes, list[bytes], bytes]:
     """Chunks before the pixels, the pixels' own, and chunks after them with what follows; none with its checksum."""
     before, parts, after = bytearray(), [], bytearray()
-    at = len(MAGIC)
+    at = len(PNG)
     for _ in range(_MAX_CHUNKS):
         if at + _SIGNED.size + 4 > len(content):
             raise ContentError("unsupported", "a PNG that ends within a chunk")

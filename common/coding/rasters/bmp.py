@@ -11,11 +11,9 @@ import struct
 
 import numpy as np
 
-from common.delta.rasters.raster import Layout, Levels, Raster, checked, to_levels, to_rows
-from common.delta.rasters.told import Told, to_told
+from common.coding.rasters.layout import Layout, Levels, Raster, checked, to_levels, to_rows
+from common.coding.rasters.told import Told, to_told
 from common.errors import ContentError
-
-MAGIC = b"BM"
 
 _START = struct.Struct("<10xI")
 _INFO = struct.Struct("<IiiHHI")

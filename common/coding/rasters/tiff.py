@@ -18,13 +18,11 @@ from dataclasses import astuple, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from common.delta.rasters import deflated
-from common.delta.rasters.raster import MAX_SIDE, Layout, Levels, Raster, checked, to_levels, to_rows
-from common.delta.rasters.told import Told, to_told
+from common.coding.rasters import deflated
+from common.coding.rasters.layout import MAX_SIDE, Layout, Levels, Raster, checked, to_levels, to_rows
+from common.coding.rasters.told import Told, to_told
 from common.errors import ContentError
 from common.kernel import lzw
-
-MAGICS = (b"II*\0", b"MM\0*")
 
 Bytes = NDArray[np.uint8]
 
