@@ -25,7 +25,9 @@ from common.worker_process import WorkerProcess
 
 CPU_BASE_S = 10
 CPU_S_PER_MIB = 8
-"""Some eight times what `jpeg` needs on a common server: room for slow processors, none for a picture that never ends."""
+"""Some eight times what `jpeg` and `raster` need on a common server: room for slow processors, none for what never ends."""
+DECODE_MARGIN = 4
+"""So many times what coding may take, which takes longer: what one machine has coded must come back on a slower one too."""
 WALL_BASE_S = 60.0
 WALL_PER_CPU = 10.0
 LOOK_CPU_BASE_S = 20
@@ -237,7 +239,7 @@ class Workers:
     ) -> Mapping[str, Any]:
         if arguments["coding"] not in CODINGS:
             raise ContentError("unsupported", f"{arguments['coding']!r} is not a coding that this program knows")
-        cpu_s = CPU_BASE_S + CPU_S_PER_MIB * (work_bytes >> 20)
+        cpu_s = (CPU_BASE_S + CPU_S_PER_MIB * (work_bytes >> 20)) * (DECODE_MARGIN if job == "decode" else 1)
         paced_by_reader = len(fds) > 1 and not stat.S_ISREG(os.fstat(fds[1]).st_mode)
         wall_s = None if paced_by_reader else WALL_BASE_S + WALL_PER_CPU * cpu_s
         return await self.run(job, arguments, fds=fds, cpu_s=cpu_s, wall_s=wall_s)
