@@ -54,6 +54,8 @@ from source_agent.watcher import Watcher
 PATIENCE_CHECK_S = 1.0
 SILENCE = 10
 """How many times its patience `once` waits for a destination that is there and says nothing."""
+UNHURRIED_S = 3600.0
+"""So much longer a drain may take, at most, for the fewest bytes: what comes later is coded as the link goes."""
 STOP_S = 3.0
 
 _log = get("source")
@@ -150,6 +152,7 @@ class Source:
         """
         if drain:
             self.recogniser.end_reviews()
+            self.deliverer.tools.unhurried_until_s = self.clock.monotonic_s() + UNHURRIED_S
         else:
             self.recogniser.groups.end_reviews(self.clock.now_ns())
         await self.observer.scan_all()

@@ -14,10 +14,10 @@ from source_agent.rules import Rules
 
 
 class Compression(StrEnum):
-    """What JPEGs are recoded by."""
+    """What pictures are recoded by."""
 
     AUTO = "auto"
-    """What is fast while the link waits for contents, what makes the fewest bytes while contents wait for the link."""
+    """What makes the fewest bytes while contents wait for the link, or a drain has time; else what is prompt for its bytes."""
     BEST = "best"
     FAST = "fast"
 

@@ -241,7 +241,7 @@ class Sender:
                 if consignment.delta is not None:
                     parcel = self._tools.deltas.parcel(consignment.delta)
                 else:
-                    waits = 2 * self._lanes[lane].qsize() >= LANE_DEPTH[lane]
+                    waits = 2 * self._lanes[lane].qsize() >= LANE_DEPTH[lane] or self._tools.is_unhurried
                     parcel = await self._tools.spool.prepare(delivery, raw=consignment.raw, waits=waits, staged=consignment.begun)
                 if parcel.coding not in {*self._connection.codings, DELTA}:
                     parcel = await self._tools.spool.prepare(delivery, raw=True)

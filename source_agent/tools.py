@@ -87,3 +87,10 @@ class Tools:
     room_bytes: int
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the journal may have something new to deliver."""
+    unhurried_until_s: float = 0.0
+    """On the monotonic clock: till then contents are made as small as they can be, though the link wait for them."""
+
+    @property
+    def is_unhurried(self) -> bool:
+        """Whether no receipt is waited for."""
+        return self.clock.monotonic_s() < self.unhurried_until_s
