@@ -180,6 +180,18 @@ def test_once_delivers_and_says_what_it_did_in_one_object(tmp_path: Path) -> Non
     at_site(tmp_path, deed)
 
 
+def test_a_drain_is_in_no_hurry(tmp_path: Path) -> None:
+    """What it sends is made as small as it can be; another single run sends what it finds as the link goes."""
+
+    async def deed(site: Site) -> None:
+        for seed, name, options in ((1, b"a.jpg", ["--drain"]), (2, b"b.jpg", [])):
+            (site.library / name.decode()).write_bytes(pictures.jpeg(seed, (640, 480)))
+            assert (await command("once", *options, "--config", site.configure())).code == 0
+            assert {u.begin.version.path: u.begin.coding for u in site.script.uploaded}[name] == ("jpeg" if options else "lepton")
+
+    at_site(tmp_path, deed)
+
+
 def test_files_that_could_not_go_are_each_named(tmp_path: Path) -> None:
     """3: done in part. Refused there, or unreadable here; the others went."""
 
