@@ -1,6 +1,6 @@
 """What zlib would choose next, and what was chosen instead."""
 
-from libc.stdint cimport int32_t, uint8_t, uint32_t
+from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t
 
 cdef enum:
     LEAST = 3                    # bytes of a match
@@ -10,6 +10,7 @@ cdef enum:
     LAZY = 1                     # unless the next place has a longer one
     RUNS = 2                     # of one byte only
     NONE = 3
+    KEY_BITS = 15                # of the hash of a key
 
 cdef struct Effort:
     int way
@@ -33,6 +34,10 @@ cdef struct Matcher:
     Py_ssize_t next              # the first place that is not yet inserted
     int32_t* heads
     int32_t* before
+    uint16_t* turn               # of a place in its chain, counted on and on
+    int key                      # bytes of which longer matches are found by chains of their own: they are seldom, so these are short
+    int32_t* key_heads
+    int32_t* key_before
     Match here
     Match ahead                  # at the next place
     bint is_known                # `here` was looked at when it was ahead
@@ -47,6 +52,7 @@ cdef struct Foretold:
     Py_ssize_t pos
     Py_ssize_t left
 
+cdef void prepare(Matcher* m) noexcept nogil
 cdef void foretell(Matcher* m, Foretold* foretold) noexcept nogil
 cdef void pass_by(Matcher* m, Foretold* foretold) noexcept nogil
 cdef int walk(Matcher* m, int length, int distance, int hops) noexcept nogil

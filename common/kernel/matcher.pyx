@@ -1,11 +1,15 @@
 """Which matches zlib would choose (deflate.c): a token is foretold from the bytes and the tokens before, along chains of places
 with the same hash, as zlib of some level and strategy looks for them.
 
-Memory safety: places are between 0 and `n`; `_insert`, `_longest` and `walk` look only at places with LEAST bytes before the end;
-chains go back only, at most by the window. The work for a byte is bounded by the chain's length, as zlib's is.
+zlib follows a chain of places whose three bytes have one hash, at most so many, and nearly all of them are in vain. What it would
+find is found without: matches of a few bytes more are on much shorter chains, and each place knows its turn in zlib's chain, so
+that it is known which of them zlib would still have come to. Only for matches of three bytes zlib's own chain is followed.
+
+Memory safety: places are between 0 and `n`; `_insert`, `_longest` and `walk` look only at places with LEAST bytes before the end,
+for keys with KEY_ROOM; chains go back only, at most by the window, which bounds the work for a byte.
 """
 
-from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from common.kernel.bits cimport log1
@@ -15,6 +19,9 @@ cdef enum:
     TOO_FAR = 4096               # for the shortest match
     SHORT = 5                    # not worth a match among filtered bytes
     WALK = 4096                  # places that are looked at for one that zlib would not choose
+    KEY = 4
+    LONG_KEY = SHORT + 1         # where a shorter match is not worth it
+    KEY_ROOM = LONG_KEY          # bytes from a place on that are read for its key
 
 
 cdef inline uint32_t _hash(Matcher* m, Py_ssize_t at) noexcept nogil:
@@ -22,16 +29,37 @@ cdef inline uint32_t _hash(Matcher* m, Py_ssize_t at) noexcept nogil:
     return ((<uint32_t>m.raw[at] << 2 * shift) ^ (<uint32_t>m.raw[at + 1] << shift) ^ m.raw[at + 2]) & ((1 << m.effort.hash_bits) - 1)
 
 
+cdef inline uint32_t _key_hash(Matcher* m, Py_ssize_t at) noexcept nogil:
+    """Of as many bytes as a key has."""
+    cdef const uint8_t* raw = m.raw + at
+    cdef uint64_t key = <uint64_t>(raw[4] | raw[5] << 8) << 32 | <uint32_t>(raw[0] | raw[1] << 8 | raw[2] << 16 | raw[3] << 24)
+    return <uint32_t>((key << (64 - 8 * m.key)) * <uint64_t>0x9E3779B97F4A7C15 >> (64 - KEY_BITS))
+
+
 cdef inline void _insert(Matcher* m, Py_ssize_t until) noexcept nogil:
     """All places that are left, this one included."""
     cdef uint32_t hash_
+    cdef int32_t head
+    cdef Py_ssize_t mask = m.effort.window - 1, at
     if until > m.n - LEAST:
         until = m.n - LEAST
     while m.next <= until:
+        at = m.next & mask
         hash_ = _hash(m, m.next)
-        m.before[m.next & (m.effort.window - 1)] = m.heads[hash_]
+        head = m.heads[hash_]
+        m.before[at] = head
+        m.turn[at] = m.turn[head & mask] + 1
         m.heads[hash_] = <int32_t>m.next
+        if m.next <= m.n - KEY_ROOM:
+            hash_ = _key_hash(m, m.next)
+            m.key_before[at] = m.key_heads[hash_]
+            m.key_heads[hash_] = <int32_t>m.next
         m.next += 1
+
+
+cdef void prepare(Matcher* m) noexcept nogil:
+    """Before the first token: by how many bytes matches are found."""
+    m.key = LONG_KEY if m.effort.is_filtered and m.effort.way == LAZY else KEY
 
 
 cdef inline int _common(const uint8_t* a, const uint8_t* b, int most) noexcept nogil:
@@ -53,9 +81,8 @@ cdef Match _longest(Matcher* m, Py_ssize_t at, int best) noexcept nogil:
     """The longest match at a place, if it is longer than `best`: of equal ones the nearest."""
     cdef Match match
     cdef Py_ssize_t farthest = m.effort.window - LOOKAHEAD, limit = at - farthest if at > farthest else 0
-    cdef int chain = m.effort.chain, nice = m.effort.nice, most = MOST, length
+    cdef int chain = m.effort.chain, nice = m.effort.nice, most = MOST
     cdef int32_t place
-    cdef const uint8_t* scan = m.raw + at
     match.length = match.distance = 0
     if at > m.n - LEAST:
         return match
@@ -70,6 +97,26 @@ cdef Match _longest(Matcher* m, Py_ssize_t at, int best) noexcept nogil:
         nice = most
     if best >= most:
         return match
+    if at > m.n - KEY_ROOM or nice < m.key or chain <= 0:
+        _along(m, &match, at, best, nice, chain, limit, most)
+    else:
+        _along_keys(m, &match, at, max(best, m.key - 1), nice, chain, limit, most)
+        if match.length == 0 and best < LEAST and m.key == KEY:
+            _along(m, &match, at, best, LEAST, chain, limit, LEAST)
+    if match.length <= SHORT and m.effort.way == LAZY:
+        if m.effort.is_filtered or (match.length == LEAST and match.distance > TOO_FAR):
+            match.length = 0
+    return match
+
+
+cdef inline void _along(
+    Matcher* m, Match* match, Py_ssize_t at, int best, int nice, int chain, Py_ssize_t limit, int most
+) noexcept nogil:
+    """As zlib goes: `chain` places at least, until one is nice enough."""
+    cdef const uint8_t* scan = m.raw + at
+    cdef Py_ssize_t mask = m.effort.window - 1
+    cdef int32_t place = m.before[at & mask]
+    cdef int length
     while True:
         if m.raw[place + best] == scan[best] and m.raw[place + best - 1] == scan[best - 1] and m.raw[place] == scan[0]:
             length = _common(m.raw + place, scan, most)
@@ -79,13 +126,35 @@ cdef Match _longest(Matcher* m, Py_ssize_t at, int best) noexcept nogil:
                 if best >= nice:
                     break
         chain -= 1
-        place = m.before[place & (m.effort.window - 1)]
+        place = m.before[place & mask]
         if place <= limit or chain == 0:
             break
-    if match.length <= SHORT and m.effort.way == LAZY:
-        if m.effort.is_filtered or (match.length == LEAST and match.distance > TOO_FAR):
-            match.length = 0
-    return match
+
+
+cdef inline void _along_keys(
+    Matcher* m, Match* match, Py_ssize_t at, int best, int nice, int chain, Py_ssize_t limit, int most
+) noexcept nogil:
+    """The same for matches as long as a key and longer than `best`, by the places with this key alone."""
+    cdef const uint8_t* scan = m.raw + at
+    cdef Py_ssize_t mask = m.effort.window - 1
+    cdef int32_t first = m.before[at & mask], place = m.key_before[at & mask]
+    cdef uint32_t begins, other
+    cdef int length
+    memcpy(&begins, scan, KEY)
+    # zlib looks at its first place even at the limit.
+    while place > limit or (place == limit and place == first):
+        memcpy(&other, m.raw + place, KEY)
+        if other == begins:  # else another key with this hash: perhaps in another chain of zlib's
+            if <uint16_t>(m.turn[at & mask] - m.turn[place & mask]) > chain:
+                break
+            if m.raw[place + best] == scan[best] and m.raw[place + best - 1] == scan[best - 1]:
+                length = _common(m.raw + place, scan, most)
+                if length > best:
+                    match.length, match.distance = length, <int>(at - place)
+                    best = length
+                    if best >= nice:
+                        break
+        place = m.key_before[place & mask]
 
 
 cdef Match _run(Matcher* m) noexcept nogil:

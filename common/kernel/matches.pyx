@@ -4,11 +4,11 @@ For a stream by zlib nothing needs to be said but its level and strategy; of ano
 (matcher.pyx) is coded: whether it is a literal, how long it is, and how many nearer places have a match so long.
 """
 
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t
 
 from common.kernel.bits cimport Coder, finish, start
 from common.kernel.chances cimport N_CHANCES, Chance, code_number, code_plain, decide
-from common.kernel.matcher cimport ESCAPE, LEAST, MOST, NONE, Foretold, Matcher, foretell, pass_by, walk
+from common.kernel.matcher cimport ESCAPE, KEY_BITS, LEAST, MOST, NONE, Foretold, Matcher, foretell, pass_by, prepare, walk
 
 import numpy as np
 
@@ -71,20 +71,27 @@ cdef class _Run:
     cdef const uint8_t[::1] raw
     cdef const int64_t[:, ::1] skips
     cdef Py_ssize_t next_skip
-    cdef int32_t[::1] heads, before
+    cdef int32_t[::1] heads, before, key_heads, key_before
+    cdef uint16_t[::1] turn
     cdef uint8_t[::1] stream, memory
 
     def __init__(self, raw, skips, effort):
         self.raw, self.skips = raw, skips
         self.heads = np.full(1 << effort[2], -1, np.int32)
         self.before = np.full(effort[3], -1, np.int32)
+        self.key_heads = np.full(1 << KEY_BITS, -1, np.int32)
+        self.key_before = np.full(effort[3], -1, np.int32)
+        self.turn = np.zeros(effort[3], np.uint16)
         self.memory = np.full(sizeof(Chances), 0x80, np.uint8)
         self.chances = <Chances*>&self.memory[0]
         self.matcher.raw, self.matcher.n = &self.raw[0], len(raw)
         self.matcher.heads, self.matcher.before = &self.heads[0], &self.before[0]
+        self.matcher.key_heads, self.matcher.key_before = &self.key_heads[0], &self.key_before[0]
+        self.matcher.turn = &self.turn[0]
         self.matcher.effort.way, self.matcher.effort.is_filtered, self.matcher.effort.hash_bits = effort[:3]
         self.matcher.effort.window, self.matcher.effort.good, self.matcher.effort.lazy = effort[3:6]
         self.matcher.effort.nice, self.matcher.effort.chain = effort[6:]
+        prepare(&self.matcher)
 
     def open(self, stream, is_decoding):
         """Codes to, or from, a stream."""
