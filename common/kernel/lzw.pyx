@@ -7,7 +7,7 @@ Memory safety: the reader's strings lead back to a byte by codes that only becom
 The writer's table has more places than codes. Room for the output is reserved for the worst case: 12 bits a byte.
 """
 
-from libc.stdint cimport int32_t, uint8_t, uint16_t, uint64_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 import numpy as np
@@ -19,7 +19,9 @@ cdef enum:
     END = 257
     FIRST = 258
     CODES = 4096
-    PLACES = 9001                # of the writer's table
+    PLACE_BITS = 14
+    PLACES = 1 << PLACE_BITS     # of the writer's table: four for each code, so that the first is nearly always the right one
+    KEY_BITS = 20                # of a code and a byte; above them is the start that they are of
     LOOK = 10000                 # bytes between two looks at the ratio
 
 cdef struct Reading:
@@ -74,8 +76,9 @@ cdef int _read(Reading* table, const uint8_t* coded, Py_ssize_t n, uint8_t* out,
 
 
 cdef struct Writing:
-    int32_t keys[PLACES]
+    uint32_t keys[PLACES]
     uint16_t codes[PLACES]
+    uint32_t start               # how many there were; what is in the table of an earlier one does not count
     uint8_t* out
     Py_ssize_t pos
     uint64_t held
@@ -100,7 +103,10 @@ cdef inline void _put(Writing* writing, int code) noexcept nogil:
 
 cdef void _start_anew(Writing* writing) noexcept nogil:
     """Says so, in codes as wide as they were."""
-    memset(writing.keys, 0xFF, sizeof(writing.keys))
+    writing.start += 1
+    if writing.start >> (32 - KEY_BITS):
+        memset(writing.keys, 0, sizeof(writing.keys))
+        writing.start = 1
     writing.ratio = writing.n_bytes = writing.n_bits = 0
     _put(writing, CLEAR)
     writing.width = 9
@@ -123,8 +129,11 @@ cdef inline bint _is_worse(Writing* writing) noexcept nogil:
 
 cdef void _write(Writing* writing, const uint8_t* raw, Py_ssize_t n) noexcept nogil:
     """A strip of at least one byte."""
-    cdef int prefix = raw[0], key, place
+    cdef int prefix = raw[0]
+    cdef uint32_t key, place
     cdef Py_ssize_t i
+    memset(writing.keys, 0, sizeof(writing.keys))
+    writing.start = 0
     writing.n_held = 0
     writing.width = 9
     writing.look = LOOK
@@ -132,10 +141,10 @@ cdef void _write(Writing* writing, const uint8_t* raw, Py_ssize_t n) noexcept no
     writing.n_bytes = 1
     for i in range(1, n):
         writing.n_bytes += 1
-        key = prefix << 8 | raw[i]
-        place = (raw[i] << 5 ^ prefix) % PLACES
-        while writing.keys[place] >= 0 and writing.keys[place] != key:
-            place = place + 1 if place + 1 < PLACES else 0
+        key = writing.start << KEY_BITS | prefix << 8 | raw[i]
+        place = (key * <uint32_t>0x9E3779B1) >> (32 - PLACE_BITS)
+        while writing.keys[place] >> KEY_BITS == writing.start and writing.keys[place] != key:
+            place = (place + 1) & (PLACES - 1)
         if writing.keys[place] == key:
             prefix = writing.codes[place]
             continue
