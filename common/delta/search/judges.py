@@ -34,6 +34,8 @@ _GRID = 3
 """So many pieces down, and across: one of each region, so that they tell of the whole picture."""
 _STEPS = 64
 """A prediction counts in these parts of a quantisation step."""
+_FAR = 0.5
+"""A score by one transform that no other makes a good one."""
 
 
 class Judge(Protocol):
@@ -87,6 +89,8 @@ class JpegJudge:
         """
         self._target = target
         self._within = within
+        self._stacks: dict[int | None, _Piece] = {}
+        self._shown: dict[Window, Samples] = {}
         frame = target.proved.frame
         pixels.sampling_ratios(frame)
         self.shape = Shape(frame.height, frame.width, len(frame.planes))
@@ -137,19 +141,37 @@ class JpegJudge:
         return _Piece(window, Frame(window.cols, window.rows, frame.is_progressive, tuple(cut)), parts, max(bits, 1.0))
 
     def score(self, renders: Renders, n: int | None = None) -> float:
-        """By the encoder's transform that serves better."""
-        rendered = [(piece, renders(piece.window)) for piece in self._pieces[:n]]
-        return min(_share(rendered, transform) for transform in TRANSFORMS)
+        """By the encoder's transform that serves better: what is far off by one is so by the others."""
+        piece, picture = self._together(n), self._rendered(renders, n)
+        score = _share(piece, picture, TRANSFORMS[0])
+        return score if score > _FAR else min(score, *(_share(piece, picture, transform) for transform in TRANSFORMS[1:]))
 
     def transform_of(self, renders: Renders) -> str:
         """The encoder's transform that comes nearer."""
-        rendered = [(piece, renders(piece.window)) for piece in self._pieces]
-        return min(TRANSFORMS, key=lambda transform: _share(rendered, transform))
+        piece, picture = self._together(None), self._rendered(renders, None)
+        return min(TRANSFORMS, key=lambda transform: _share(piece, picture, transform))
+
+    def _rendered(self, renders: Renders, n: int | None) -> Samples:
+        """The first `n` pieces, one above the other."""
+        return np.concatenate([renders(piece.window) for piece in self._pieces[:n]])
+
+    def _together(self, n: int | None) -> _Piece:
+        """The same of the target: whole MCUs have nothing to do with each other, so that pieces are looked at as one."""
+        if n not in self._stacks:
+            pieces = self._pieces[:n]
+            planes = [np.concatenate(parts) for parts in zip(*(piece.planes for piece in pieces), strict=True)]
+            frame = pieces[0].frame
+            rows = tuple(replace(plane, block_rows=len(part)) for plane, part in zip(frame.planes, planes, strict=True))
+            tall = replace(frame, height=frame.height * len(pieces), planes=rows)
+            self._stacks[n] = _Piece(pieces[0].window, tall, planes, sum(piece.bits for piece in pieces))
+        return self._stacks[n]
 
     def shown(self, window: Window) -> Samples:
         """As libjpeg shows the piece; the chroma of its rim lacks its neighbours."""
-        piece = self._piece_at(window)
-        return pixels.decode_pixels(piece.planes, piece.frame)
+        if window not in self._shown:
+            piece = self._piece_at(window)
+            self._shown[window] = pixels.decode_pixels(piece.planes, piece.frame)
+        return self._shown[window]
 
     def passed(self, window: Window, picture: Samples) -> Samples:
         """Encoded with the target's tables, and shown as `shown` does it."""
@@ -174,13 +196,12 @@ class JpegJudge:
         return reduced(self._target, eighths)
 
 
-def _share(rendered: Sequence[tuple[_Piece, Samples]], transform: str) -> float:
+def _share(piece: _Piece, picture: Samples, transform: str) -> float:
     bits = 0.0
-    for piece, picture in rendered:
-        for blocks, expected in zip(piece.planes, pixels.expect(picture, piece.frame, transform), strict=True):
-            error = np.abs(expected - _STEPS * blocks.astype(np.int32)) - _STEPS // 2
-            bits += float(np.log2(1 + np.maximum(error, 0).astype(np.float32) / (_STEPS // 2)).sum())
-    return bits / sum(piece.bits for piece, _ in rendered)
+    for blocks, expected in zip(piece.planes, pixels.expect(picture, piece.frame, transform), strict=True):
+        error = np.abs(expected - _STEPS * blocks.astype(np.int32)) - _STEPS // 2
+        bits += float(np.log2(1 + np.maximum(error, 0).astype(np.float32) / (_STEPS // 2)).sum())
+    return bits / piece.bits
 
 
 def spread(richness: NDArray[np.int64], step: tuple[int, int]) -> Iterator[Window]:
