@@ -31,6 +31,8 @@ TRANSFORMS = ("islow", "ifast")
 _LAID = struct.Struct("<BHH")
 _STEPS = 64
 """A prediction counts in these parts of a quantisation step."""
+_CERTAIN = 0.9
+"""Likewise: as many are equal in one form only."""
 _LEAST_EQUAL = 0.5
 """Of the blocks that show something: fewer that are equal say that the base is another picture."""
 
@@ -109,6 +111,8 @@ def _best_laid(target: Parsed, base: Parsed) -> _Laid:
             equal = float((over == luma).all(axis=2)[luma.any(axis=2)].mean()) if luma.any() else 1.0
             if equal > most:
                 best, most = _Laid(form, row // step.v, column // step.h), equal
+        if most > _CERTAIN:
+            break
     if best is None or most < _LEAST_EQUAL:
         raise ContentError("unsupported", "the base has other coefficients")
     return best
