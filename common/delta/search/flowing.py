@@ -29,6 +29,8 @@ _SIDE = 2400
 """Pixels of the longer side of the pictures that are compared: finer than that, noise moves too."""
 _SMALL = 400
 """Likewise, to see from where a flow begins best."""
+_LEAST_LIKENESS = 0.9
+"""In small, where all is moved as it is seen: less is seen in other shots of which nothing is gained."""
 _MOST_STRETCH = 2.5
 _LEAST_SCALE = 1 / 12
 _NODES = 96
@@ -45,7 +47,10 @@ def best_flowing(guessed: Sequence[Place], base: Opened, judge: Judge) -> Found 
     if min(judge.shape[:2]) < _NODES or not places:
         return None
     starts = [laid(place, judge.shape, Shape(*base.shape())) for place in places]
-    here = max(starts, key=lambda start: _likeness(*_flow(start, base, judge, _SMALL)))
+    likeness = [_likeness(*_flow(start, base, judge, _SMALL)) for start in starts]
+    if max(likeness) < _LEAST_LIKENESS:
+        return None
+    here = starts[likeness.index(max(likeness))]
     flow = _flow(here, base, judge, _SIDE)[0] * np.float32(max(judge.shape[:2]) / min(_SIDE, max(judge.shape[:2])))
     bits = max(4, (max(judge.shape[:2]) // _NODES - 1).bit_length())
     found = best_of((_moved(here, judge.shape, flow, bits, sampler) for sampler in _SAMPLERS), base, judge, _FEW)

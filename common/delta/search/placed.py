@@ -15,14 +15,14 @@ from itertools import product
 import numpy as np
 
 from common.delta.edits import Edit, shapes_of
-from common.delta.opened import EIGHTHS, Opened
+from common.delta.opened import EIGHTHS, Opened, Place
 from common.delta.search.aligned import drifts, fitted, moved
 from common.delta.search.flowing import best_flowing
 from common.delta.search.found import DONE, Found, best_of, promised
 from common.delta.search.guessed import guesses
 from common.delta.search.judges import Judge
 from common.delta.search.leaning import best_leaning
-from common.delta.search.places import Laid, laid
+from common.delta.search.places import Laid, is_near, laid
 from common.delta.search.seen import Look, look, reduced
 from common.delta.steps import Crop, Grey, Resize, Shape, Step, Turn
 from common.delta.steps.geometry import N_FORMS, turned_to
@@ -94,6 +94,8 @@ _ENLARGING = ("vips", "vips_shorter", "vips_each")
 _OFF = 1.5
 """Pixels by which an edge may seem to lie off where libvips has enlarged a picture."""
 _MOST_BOXES = 6
+_MOST_PLACES = 4
+"""That are looked at closely, the likest first."""
 
 Box = tuple[int, int, int, int]
 """Top, left, bottom, right."""
@@ -131,7 +133,13 @@ def placed(base: Opened, judge: Judge, best: Found | None) -> Found | None:
     if best is not None and best.promise < _GOOD / 2:
         return None
     best, likest = None, None
+    seen: list[Place] = []
     for guess in guesses(base, judge):
+        if any(is_near(guess.place, other) for other in seen):
+            continue
+        if len(seen) == _MOST_PLACES:
+            break
+        seen.append(guess.place)
         likest = guess if likest is None or guess.likeness > likest.likeness else likest
         here = laid(guess.place, judge.shape, Shape(*base.shape()))
         upright = _registered(here, base, judge) if here.skew(judge.shape) < _MOST_SKEW else None

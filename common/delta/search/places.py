@@ -10,6 +10,8 @@ from common.delta.opened import Place
 from common.delta.steps import Shape
 from common.delta.steps.geometry import N_FORMS
 
+_NEAR = 0.005
+"""Of a base's width or height."""
 _MIRRORED = np.array([[-1.0, 0.0, 1.0], [0.0, 1.0, 0.0]])
 _FLIPPED = np.array([[1.0, 0.0, 0.0], [0.0, -1.0, 1.0]])
 _TRANSPOSED = np.array([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0]])
@@ -57,6 +59,12 @@ class Laid:
         """By how many pixels of the target its corners lie off an upright box."""
         (across, lean, _), (fall, down, _) = self.matrix
         return float(max(abs(lean) * shape.rows / max(abs(across), 1e-9), abs(fall) * shape.cols / max(abs(down), 1e-9)) / 2)
+
+
+def is_near(place: Place, other: Place) -> bool:
+    """Whether the corners of both lie within a pixel or two of a small picture."""
+    corners = np.array([[0, 1, 0, 1], [0, 0, 1, 1], [1, 1, 1, 1]])
+    return bool(np.abs((place - other) @ corners).max() < _NEAR)
 
 
 def laid(place: Place, shape: Shape, base: Shape) -> Laid:
