@@ -7,16 +7,18 @@ integer steps, judged on a few pieces of the target: a search that is wrong cost
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 
 from common.delta.edits import Edit
 from common.delta.opened import Opened
 from common.delta.search.blended import blended
-from common.delta.search.found import DONE, EXACT, HOPELESS, Found
-from common.delta.search.framed import insides, with_border
+from common.delta.search.found import DONE, EXACT, HOPELESS, Found, resemblance
+from common.delta.search.framed import has_rim, insides, with_border
 from common.delta.search.judges import Judge
 from common.delta.search.modulation import modulated
 from common.delta.search.placed import placed, turned
+from common.delta.search.seen import reduced
 from common.delta.search.sharpness import filtered
 from common.delta.search.toned import looked_up, mixed
 from common.errors import ContentError
@@ -47,6 +49,10 @@ _FRAMED = 0.5
 """A score of what was found inside of a rim, below which there is one."""
 _HALF_WAY = 0.7
 """A round that leaves more than this of the score is the last."""
+_LITTLE = 0.7
+"""A promise above which it is asked whether the base shows the target at all."""
+_RESEMBLES = 0.85
+"""What is told of the target by any edit of it; of other shots of a scene hardly four fifths are."""
 
 
 def best_edit(base: Opened, judge: Judge) -> Edit:
@@ -58,25 +64,35 @@ def best_edit(base: Opened, judge: Judge) -> Edit:
 
 
 def best_found(base: Opened, judge: Judge) -> Found | None:
-    """The best of everything that was found, however bad; where the target has a rim, of what is found inside of it too."""
+    """The best of everything that shows the target; where that has a rim, of what is found inside of it too."""
     best: Found | None = None
+    is_base_rimmed = has_rim(partial(reduced, base))
+    if is_base_rimmed:  # then the target's may be the base's
+        best = _best_found(base, judge)
+        if best is not None and best.score < EXACT:
+            return best
     for inside in insides(base, judge):
         found = _best_found(base, inside)
         best = _better(best, found and with_border(found, inside))
         if best is not None and best.score < _FRAMED:
             return best
-    return _better(best, _best_found(base, judge))
+    return best if is_base_rimmed else _better(best, _best_found(base, judge))
 
 
 def _best_found(base: Opened, judge: Judge) -> Found | None:
     best: Found | None = None
     for search in PLACES.values():
         place = search(base, judge, best)
-        if place is not None:
+        if place is not None and _shows(place, base, judge):
             best = _better(best, _levelled(place, base, judge))
         if best is not None and best.score < EXACT:
             break
     return best
+
+
+def _shows(place: Found, base: Opened, judge: Judge) -> bool:
+    """Whether what is there may be the target's picture, whatever became of its levels."""
+    return place.promise < _LITTLE or resemblance(place.edit, base, judge) > _RESEMBLES
 
 
 def _levelled(place: Found, base: Opened, judge: Judge) -> Found:

@@ -18,7 +18,7 @@ from common.delta.opened import Opened, Place
 from common.delta.search.judges import Judge
 from common.delta.search.places import Laid, after
 from common.delta.search.seen import grey
-from common.delta.steps import Shape, Window
+from common.delta.steps import Window
 
 Doubles = NDArray[np.float64]
 
@@ -45,7 +45,7 @@ class Drift:
 def drifts(edit: Edit, base: Opened, judge: Judge) -> Iterator[Drift]:
     """Of each piece that is found near its place."""
     for window in judge.windows:
-        around = _around(window, judge.shape)
+        around = window.widened(_AROUND, judge.shape)
         seen = grey(render(edit, base, around)).astype(np.float32)
         drift = _drift(grey(judge.shown(window)).astype(np.float32), seen, window.within(around))
         if drift is not None:
@@ -94,13 +94,6 @@ def _left(drift: Drift, told: Doubles) -> float:
     off = drift.off - told
     energy, most = float(off @ drift.sure @ off), float(np.linalg.eigvalsh(drift.sure)[1])
     return float(np.sqrt(max(energy, 0.0) / max(most, 1e-12)))
-
-
-def _around(window: Window, shape: Shape) -> Window:
-    top, left = max(0, window.top - _AROUND), max(0, window.left - _AROUND)
-    bottom = min(shape.rows, window.top + window.rows + _AROUND)
-    right = min(shape.cols, window.left + window.cols + _AROUND)
-    return Window(top, left, bottom - top, right - left)
 
 
 def _drift(piece: NDArray[np.float32], seen: NDArray[np.float32], at: Window) -> tuple[Doubles, Doubles] | None:

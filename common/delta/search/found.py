@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,6 +26,10 @@ _IMPOSSIBLE = float("inf")
 
 _AS_IT_IS = 0.05
 """A score below which tones have not changed."""
+_BLURS = (0.7, 1.5, 4.0)
+"""Standard deviations in pixels, of which filters are made."""
+_AROUND = 8
+"""Pixels around a piece that blurs take in."""
 _CUT_OFF = 3
 """Levels at both ends that may have been cut off there, and tell nothing of a tone."""
 
@@ -76,6 +81,31 @@ def best_of(edits: Iterable[Edit], base: Opened, judge: Judge, n: int | None = N
     return best
 
 
+def resemblance(edit: Edit, base: Opened, judge: Judge) -> float:
+    """Which share of the pieces' contrasts is told by the edit's colours, their products and their surroundings.
+
+    1 is all; about 0 where it shows another picture. What levels, filters and noise do to a picture leaves it near 1.
+    """
+    shape = shapes_of(edit, base)[-1]
+    terms, wanted, contrast = [], [], 1.0
+    for window in judge.windows:
+        around = window.widened(_AROUND, shape)
+        rendered, within, after = render(edit, base, around), window.within(around), judge.shown(window).astype(np.float64)
+        luma = rendered.mean(axis=2, dtype=np.float32)
+        blurred = [within.of(np.asarray(cv2.GaussianBlur(luma, (0, 0), width))).ravel() / 256.0 for width in _BLURS]
+        terms.append(np.column_stack([_terms(within.of(rendered)), *blurred]))
+        wanted.append(after.reshape(-1, shape.channels))
+        contrast += float(np.square(after - after.mean(axis=(0, 1))).sum())
+    before, there = np.concatenate(terms), np.concatenate(wanted)
+    return 1 - float(np.square(before @ _weights(before, there) - there).sum()) / contrast
+
+
+def _weights(before: NDArray[np.float64], after: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of sums of terms that come nearest, by least squares."""
+    normal = before.T @ before + 1e-6 * np.eye(before.shape[1])
+    return np.asarray(np.linalg.solve(normal, before.T @ after))
+
+
 def _toned(shown: Mapping[Window, Samples], judge: Judge) -> Mapping[Window, Samples]:
     """The pieces with each channel a sum of all and of their products, as it comes nearest to the target's."""
     before = np.concatenate([_terms(piece) for piece in shown.values()])
@@ -83,9 +113,7 @@ def _toned(shown: Mapping[Window, Samples], judge: Judge) -> Mapping[Window, Sam
     told = ((after >= _CUT_OFF) & (after < 256 - _CUT_OFF)).all(axis=1)
     if np.count_nonzero(told) < before.shape[1] ** 2:
         return shown
-    before_told = before[told]
-    normal = before_told.T @ before_told + 1e-6 * np.eye(before.shape[1])
-    weights = np.linalg.solve(normal, before_told.T @ after[told])
+    weights = _weights(before[told], after[told])
     return {
         window: np.clip(np.rint(_terms(piece) @ weights), 0, 255).astype(np.uint8).reshape(piece.shape)
         for window, piece in shown.items()

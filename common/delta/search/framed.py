@@ -6,7 +6,7 @@ be made of the base, and is looked for as if the rim were not there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -86,11 +86,9 @@ class Inside:
 
 def insides(base: Opened, judge: Judge) -> Iterator[Inside]:
     """What may be inside of a rim: as wide as the base leaves room for, else as it seems."""
-    if _n_flat(judge.reduced(1), 0, _FLAT_IN_SMALL) < _LEAST_SIDES:
+    if not has_rim(judge.reduced):
         return
     whole = judge.reduced(8)
-    if _n_flat(whole, _LEAST_WIDTH - 1, _FLAT) < _LEAST_SIDES:
-        return
     down, across = _differences(whole)
     widths = (_width(down), _width(across), _width(down[::-1]), _width(across[::-1]))
     seems = Border(*widths, _corner(whole))
@@ -101,6 +99,13 @@ def insides(base: Opened, judge: Judge) -> Iterator[Inside]:
         inside = Inside(judge.within(Window(border.top, border.left, shape.rows, shape.cols)), border)
         if inside.windows:
             yield inside
+
+
+def has_rim(at_eighths: Callable[[int], Samples]) -> bool:
+    """Whether a picture, which is asked for in small first, has one colour at two sides or more."""
+    if _n_flat(at_eighths(1), 0, _FLAT_IN_SMALL) < _LEAST_SIDES:
+        return False
+    return _n_flat(at_eighths(8), _LEAST_WIDTH - 1, _FLAT) >= _LEAST_SIDES
 
 
 def with_border(found: Found, inside: Inside) -> Found:

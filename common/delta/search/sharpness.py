@@ -118,10 +118,7 @@ def filtered(base: Opened, judge: Judge, best: Found | None) -> Found | None:
 def _pieces(base: Opened, judge: Judge, best: Found) -> Iterator[_Piece]:
     shape = shapes_of(best.edit, base)[-1]
     for window in judge.windows[:_FIT_ON]:
-        top, left = max(window.top - _REACH, 0), max(window.left - _REACH, 0)
-        bottom = min(window.top + window.rows + _REACH, shape.rows)
-        right = min(window.left + window.cols + _REACH, shape.cols)
-        around = Window(top, left, bottom - top, right - left)
+        around = window.widened(_REACH, shape)
         rendered, shown = render(best.edit, base, around), judge.shown(window)
         within = window.within(around)
         is_whole = np.all((shown >= _RIM) & (shown <= _LEVELS - _RIM), axis=2, keepdims=True)[:, :, 0]

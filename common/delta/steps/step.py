@@ -42,6 +42,12 @@ class Window(NamedTuple):
         """The same rectangle, counted from the corner of another one that holds it."""
         return Window(self.top - outer.top, self.left - outer.left, self.rows, self.cols)
 
+    def widened(self, by: int, shape: Shape) -> Window:
+        """The rectangle and what is around it, as far as a picture of this shape goes."""
+        top, left = max(self.top - by, 0), max(self.left - by, 0)
+        bottom, right = min(self.top + self.rows + by, shape.rows), min(self.left + self.cols + by, shape.cols)
+        return Window(top, left, bottom - top, right - left)
+
 
 NOTHING = Window(0, 0, 0, 0)
 
