@@ -13,8 +13,8 @@ from types import MappingProxyType
 from common.delta.edits import Edit
 from common.delta.opened import Opened
 from common.delta.search.blended import blended
-from common.delta.search.found import DONE, EXACT, HOPELESS, Found, resemblance
-from common.delta.search.framed import has_rim, insides, with_border
+from common.delta.search.found import DONE, EXACT, HOPELESS, Found, judged, resemblance
+from common.delta.search.framed import Inside, has_rim, insides, with_border
 from common.delta.search.judges import Judge
 from common.delta.search.modulation import modulated
 from common.delta.search.placed import placed, turned
@@ -55,8 +55,13 @@ _RESEMBLES = 0.85
 """What is told of the target by any edit of it; of other shots of a scene hardly four fifths are."""
 
 
-def best_edit(base: Opened, judge: Judge) -> Edit:
-    """The best edit that the searches find. Errors: ContentError, `unsupported` where none brings the base near the target."""
+def best_edit(base: Opened, judge: Judge, believed: Edit | None = None) -> Edit:
+    """The best edit that the searches find; none is done where what is believed is exact.
+
+    Errors: ContentError, `unsupported` where no edit brings the base near the target.
+    """
+    if believed is not None and judged(believed, base, judge).score < EXACT:
+        return believed
     best = best_found(base, judge)
     if best is None or best.score >= HOPELESS:
         raise ContentError("unsupported", "nothing that is known makes the target of the base")
@@ -66,17 +71,20 @@ def best_edit(base: Opened, judge: Judge) -> Edit:
 def best_found(base: Opened, judge: Judge) -> Found | None:
     """The best of everything that shows the target; where that has a rim, of what is found inside of it too."""
     best: Found | None = None
-    is_base_rimmed = has_rim(partial(reduced, base))
-    if is_base_rimmed:  # then the target's may be the base's
-        best = _best_found(base, judge)
-        if best is not None and best.score < EXACT:
-            return best
-    for inside in insides(base, judge):
-        found = _best_found(base, inside)
-        best = _better(best, found and with_border(found, inside))
-        if best is not None and best.score < _FRAMED:
-            return best
-    return best if is_base_rimmed else _better(best, _best_found(base, judge))
+    framed = list(insides(base, judge))
+    n_before = len(framed)
+    if framed and has_rim(partial(reduced, base)):  # then the target's may be the base's, unless what is inside has its size
+        n_before = sum(sorted(inside.shape[:2]) == sorted(base.shape()[:2]) for inside in framed)
+    looks: list[Judge] = [*framed[:n_before], judge, *framed[n_before:]]
+    for look in looks:
+        found = _best_found(base, look)
+        enough = EXACT
+        if isinstance(look, Inside):
+            found, enough = found and with_border(found, look), _FRAMED
+        best = _better(best, found)
+        if best is not None and best.score < enough:
+            break
+    return best
 
 
 def _best_found(base: Opened, judge: Judge) -> Found | None:

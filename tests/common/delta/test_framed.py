@@ -36,6 +36,16 @@ def test_what_is_inside_of_a_rim_is_found(steps: tuple[Step, ...]) -> None:
     assert isinstance(found.edit.steps[-1], Border)
 
 
+def test_the_rim_of_a_base_is_no_frame() -> None:
+    """It is made smaller with the picture inside of it."""
+    base = Opened(pictures.jpeg_of(ImageOps.expand(pictures.photo(1, (320, 240)), 12, "black"), quality=90))
+    resized = Edit((Resize(132, 172, "pillow", "lanczos"),))
+    target = pictures.jpeg_of(Image.fromarray(render(resized, base)), quality=90)
+    found = best_found(base, JpegJudge(Opened(target)))
+    assert found is not None
+    assert found.edit == resized
+
+
 def test_a_picture_without_a_rim_has_no_inside() -> None:
     """One that is flat at the top alone neither."""
     picture = pictures.photo(1, (320, 240))

@@ -13,6 +13,7 @@ from common import delta, jobs
 from common.delta import edits
 from common.delta.edits import Edit
 from common.delta.opened import Opened
+from common.delta.search import best_found
 from common.delta.search.aligned import Drift, fitted
 from common.delta.search.flowing import best_flowing
 from common.delta.search.found import promised
@@ -104,6 +105,12 @@ def test_a_piece_of_the_base_is_found_to_the_pixel(picture: Image.Image, most: f
     assert delta.decode(made, BASE) == target
     assert delta.described(made)[0] == "jpeg-replay"
     assert len(made) <= most * len(target)
+
+
+def test_another_picture_is_nowhere_in_the_base() -> None:
+    """Of the base's size, and of another."""
+    for size in ((640, 480), (300, 200)):
+        assert best_found(Opened(BASE), JpegJudge(Opened(pictures.jpeg(2, size)))) is None
 
 
 def test_a_picture_turned_by_degrees_as_imagemagick_does_it_is_found_to_the_bit() -> None:
