@@ -151,7 +151,8 @@ def delta_encode(arguments: Mapping[str, Value], fds: Sequence[int]) -> dict[str
 
     With two descriptors there is no base, and the smallest whole coding is written. Where `digest_0` and `digest_1` name the
     contents that are expected, others are refused: ContentError `base_changed`, `changed`. The argument `hint` may say where in
-    the base the target is believed to be: the six numbers of a place, as `hint_of` writes them. Errors: ContentError, OSError.
+    the base the target is believed to be: the six numbers of a place, as `hint_of` writes them; and `approximation` what
+    `approximate` made of the same two, in hexadecimal digits. Errors: ContentError, OSError.
     """
     from common import delta  # noqa: PLC0415 - likewise
 
@@ -163,7 +164,8 @@ def delta_encode(arguments: Mapping[str, Value], fds: Sequence[int]) -> dict[str
         target = _whole(arguments, fds, at=1)
     else:
         *base, target = (_read(fd) for fd in fds[:-1])
-    made = delta.encode_best(target, base[0] if base else None, _hint(arguments))
+    approximation = bytes.fromhex(str(arguments.get("approximation", "")))
+    made = delta.encode_best(target, base[0] if base else None, _hint(arguments), approximation)
     method, needed = delta.described(made)
     sizes = {"target_bytes": len(target), "delta_bytes": len(made)}
     return {"method": method, "needs_base": int(needed is not None), **sizes, **_told(made, fds)}

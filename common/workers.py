@@ -119,16 +119,20 @@ class Workers:
         values = await self._code("decode", {"coding": coding, "size": size}, fds=fds, work_bytes=work_bytes)
         return _admitted(lambda: Decoded(digest=digest_from(bytes.fromhex(values["digest"])), n_bytes=int(values["bytes"])))
 
-    async def encode_delta(self, target: tuple[int, Digest], base: tuple[int, Digest], *, hint: str = "") -> Delta:
+    async def encode_delta(
+        self, target: tuple[int, Digest], base: tuple[int, Digest], *, hint: str = "", approximation: bytes = b""
+    ) -> Delta:
         """The smallest delta of one open content over another, decoded again by a worker that is started for that.
 
-        `hint` says where in the base the target may be, as `jobs.hint_of` writes it.
+        `hint` says where in the base the target may be, as `jobs.hint_of` writes it; what `approximate` made of both saves a
+        search.
         Errors: as `encode`; ContentError, `changed`, `base_changed` where a file is not the content of its digest any more,
         `mismatch` where the delta does not come back as it was.
         """
         made = os.memfd_create("delta", os.MFD_CLOEXEC)
         try:
             fds, arguments = [base[0], target[0], made], {"digest_0": base[1].hex(), "digest_1": target[1].hex(), "hint": hint}
+            arguments["approximation"] = approximation.hex()
             cpu_s = delta_cpu_s(*fds)
             values = await self.run("delta_encode", arguments, fds=fds, cpu_s=cpu_s, wall_s=WALL_PER_CPU * cpu_s)
             content = os.pread(made, os.fstat(made).st_size, 0)

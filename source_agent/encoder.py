@@ -146,7 +146,7 @@ class Encoder:
                 rough = await self._rough((fd, target), bases[0])
                 await self._journalled(DeltaStep(target, DeltaState.DUE, rough=rough))
                 self.found()
-                best, reason = await self._smallest((fd, target), bases)
+                best, reason = await self._smallest((fd, target), bases, rough)
             finally:
                 os.close(fd)
             if best is None:
@@ -171,14 +171,16 @@ class Encoder:
             os.close(fd)
         return Rough(base, approximation) if 0 < len(approximation) <= MAX_APPROXIMATION_BYTES else None
 
-    async def _smallest(self, target: tuple[int, Digest], bases: Sequence[Digest]) -> tuple[tuple[Digest, Delta] | None, str]:
+    async def _smallest(
+        self, target: tuple[int, Digest], bases: Sequence[Digest], rough: Rough | None
+    ) -> tuple[tuple[Digest, Delta] | None, str]:
         """The smallest delta over one of the bases with that base, or why there is none. Errors: Changed."""
         best: tuple[Digest, Delta] | None = None
         reason = "base_gone"
         size = os.fstat(target[0]).st_size
         for base in bases:
             try:
-                made = await self._over(base, target)
+                made = await self._over(base, target, rough.approximation if rough and rough.base == base else b"")
             except ContentError as error:
                 if error.reason == "changed":
                     raise Changed(target[1].hex()) from error
@@ -198,12 +200,12 @@ class Encoder:
                 break
         return best, reason
 
-    async def _over(self, base: Digest, target: tuple[int, Digest]) -> Delta:
+    async def _over(self, base: Digest, target: tuple[int, Digest], approximation: bytes) -> Delta:
         """Errors: as `_opened`, and a worker's."""
         hint = await asyncio.to_thread(self.deltas.hint, target[1], base)
         fd = await self._opened(base)
         try:
-            return await self.workers.encode_delta(target, (fd, base), hint=hint)
+            return await self.workers.encode_delta(target, (fd, base), hint=hint, approximation=approximation)
         finally:
             os.close(fd)
 

@@ -37,13 +37,15 @@ _WHOLE = 8
 class Opened:
     """The bytes of a base or of a target."""
 
-    def __init__(self, content: bytes, hint: Sequence[float] | None = None) -> None:
+    def __init__(self, content: bytes, hint: Sequence[float] | None = None, approximation: bytes = b"") -> None:
         """Nothing is read yet. Of a target, `hint` says where in the base it may be: a search begins there, nothing trusts it.
 
-        It is the six numbers of a place. Errors: ValueError of more or fewer.
+        It is the six numbers of a place. The approximation, where one was made before, is taken if it is exact, without a search.
+        Errors: ValueError of more or fewer numbers.
         """
         self.content = content
         self.hint: Place | None = None if hint is None else np.array(hint, np.float64).reshape(2, 3)
+        self.approximation = approximation
         self._pixels: dict[int, Samples] = {}
 
     @cached_property

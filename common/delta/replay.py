@@ -40,7 +40,8 @@ class JpegReplay:
         from common.delta.search.judges import JpegJudge  # noqa: PLC0415 - likewise
 
         judge = JpegJudge(target)
-        edit = best_edit(base, judge)
+        believed = edits.from_bytes(target.approximation) if target.approximation else None
+        edit = best_edit(base, judge, believed)
         transform = judge.transform_of(lambda window: render(edit, base, window))
         expected = pixels.expect(render(edit, base), target.proved.frame, transform)
         coded = mixing.encode(target.proved.planes, target.proved.frame, expected)

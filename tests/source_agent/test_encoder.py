@@ -38,11 +38,15 @@ class Told(Workers):
         """Of the delta over each base, or what is wrong with it."""
         self.needs_base = True
         self.asked: list[Digest] = []
+        self.approximations: list[bytes] = []
 
-    async def encode_delta(self, target: tuple[int, Digest], base: tuple[int, Digest], *, hint: str = "") -> Delta:
+    async def encode_delta(
+        self, target: tuple[int, Digest], base: tuple[int, Digest], *, hint: str = "", approximation: bytes = b""
+    ) -> Delta:
         """As told."""
         assert (os.fstat(target[0]).st_size, hint) == (len(CONTENTS[b"member"]), "")
         self.asked.append(base[1])
+        self.approximations.append(approximation)
         size = self.sizes[base[1]]
         if isinstance(size, ContentError):
             raise size
@@ -144,6 +148,7 @@ def test_the_smallest_delta_of_several_bases_is_kept(tmp_path: Path) -> None:
     async def deed(at: Making) -> None:
         await at.run()
         assert at.workers.asked == [BASE, SECOND]
+        assert at.workers.approximations == [b"rough", b""]
         (said,) = await at.encoder.unannounced(limit=9)
         assert (said.base, said.approximation) == (BASE, b"rough")
         assert await at.encoder.ready(limit=9) == [], "it is announced first"

@@ -10,10 +10,14 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
 
-from common import jobs
+from common import delta, jobs
 from common.delta import approximate, edits
 from common.delta.edits import Edit
-from common.delta.steps import LookUp
+from common.delta.opened import Opened
+from common.delta.search import best_edit
+from common.delta.search.found import EXACT, judged
+from common.delta.search.judges import JpegJudge
+from common.delta.steps import LookUp, Turn
 from common.errors import ContentError
 from tests.bench.approximations import psnr, ssim
 from tests.common.delta.test_places import BASE, PHOTO, saved
@@ -45,6 +49,21 @@ def test_of_another_picture_there_is_none() -> None:
     for target in (pictures.jpeg(2, (640, 480)), b"no picture"):
         with pytest.raises(ContentError):
             approximate.recipe(target, BASE)
+
+
+@pytest.mark.parametrize("change", ["smaller", "brighter"])
+def test_what_an_approximation_has_found_is_in_the_delta_too(change: str) -> None:
+    """The delta is the same as without it."""
+    told = approximate.recipe(CHANGED[change], BASE)
+    assert delta.encode_best(CHANGED[change], BASE, approximation=told) == delta.encode_best(CHANGED[change], BASE)
+
+
+def test_an_exact_edit_that_is_believed_is_taken_and_another_is_not() -> None:
+    """One that no search would come to: mirrored twice. Another picture, or one of another size, does no harm."""
+    judge, base = JpegJudge(Opened(CHANGED["another quality"])), Opened(BASE)
+    for believed, is_taken in ((Edit((Turn(2), Turn(2))), True), (Edit((Turn(2),)), False), (Edit((Turn(1),)), False)):
+        assert (best_edit(base, judge, believed) == believed) is is_taken
+        assert judged(best_edit(base, judge, believed), base, judge).score < EXACT
 
 
 def test_what_takes_too_many_bytes_is_told_in_fewer() -> None:
