@@ -24,6 +24,7 @@ from common.ids import Digest, digest_of
 SMALL_ENOUGH = 1 / 500
 """Of a target: no other method is tried below this, nor below what the little that is always told takes."""
 _ALWAYS_TOLD = 512
+_PATCH = "zstd-patch"
 WHOLE_AT_BEST = 1 / 8
 """Of a target: what it takes without a base is hardly ever less, so that below it nobody tries."""
 MAX_BYTES = 256 * 1024 * 1024
@@ -50,7 +51,7 @@ class Method(Protocol):
 
 METHODS: Mapping[str, Method] = MappingProxyType(
     {
-        "zstd-patch": ZstdPatch(),
+        _PATCH: ZstdPatch(),
         "jpeg-coefficients": JpegCoefficients(),
         "jpeg-planes": JpegPlanes(),
         "jpeg-replay": JpegReplay(),
@@ -123,6 +124,8 @@ def _tried(target: Opened, base: Opened) -> Sequence[str]:
     if max(len(target.content), len(base.content)) > MAX_BYTES:
         raise ContentError("too_large", f"more than {MAX_BYTES >> 20} MiB are in no delta")
     based = [name for name, method in METHODS.items() if method.needs_base] if base.content else []
+    if target.is_raster and not base.is_raster:
+        based.sort(key=_PATCH.__eq__)  # last: samples and codes have no bytes in common, and of bare samples there are many
     return (*based, *candidates(target.content[:64], len(target.content)))
 
 
