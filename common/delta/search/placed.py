@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import product
+from math import ceil, floor
 
 import numpy as np
 
@@ -24,13 +25,16 @@ from common.delta.search.judges import Judge
 from common.delta.search.leaning import best_leaning
 from common.delta.search.places import Laid, is_near, laid
 from common.delta.search.seen import Look, look, reduced
-from common.delta.steps import Crop, Grey, Resize, Shape, Step, Turn
+from common.delta.steps import Crop, Grey, Mix, Resize, Shape, Step, Turn
 from common.delta.steps.geometry import N_FORMS, turned_to
 from common.delta.steps.resize import AREA_PARTS
+from common.delta.steps.tone import GREY_BITS
 from common.kernel.pixels import Samples
 
 _GREYS = ((19595, 38470, 7471), (13933, 46871, 4732))
 """Of red, green and blue: Rec. 601 as in YCbCr, Rec. 709 as ImageMagick takes it."""
+_CUT_GREY = Mix(((5016388, 9848226, 1912602, -(1 << 15)),) * 3)
+"""Rec. 601, cut as GraphicsMagick does it: in 1/2**24, less half a level."""
 _AS_LIKE = 0.05
 """By how much less a form may correlate that is as likely."""
 _SMALL = 128
@@ -182,17 +186,11 @@ def _best_upright(here: Laid, base: Opened, judge: Judge) -> Found | None:
     """The best of the edits that whole numbers of pixels near the place make."""
     if (enlarged := _enlarged(here, base, judge)) is not None:
         return enlarged
-    ways = [(_cutting(box, here), box[2] - box[0], box[3] - box[1]) for box in _boxes(here, judge.shape)]
-    placed = best_of(
-        (
-            edit
-            for steps, *size in ways
-            for edit in _conformed(_sized(steps, size, judge.shape, _LIKELY_RESIZERS[0]), base, judge)
-        ),
-        base,
-        judge,
-        _FEW,
-    )
+    way = _LIKELY_RESIZERS[0]
+    boxes = _boxes(here, judge.shape)
+    cut = (_sized(_cutting(box, here), (box[2] - box[0], box[3] - box[1]), judge.shape, way) for box in boxes)
+    ways = (edit for rough in (*cut, *_trimmed(here, judge.shape, way)) for edit in _conformed(rough, base, judge))
+    placed = best_of(ways, base, judge, _FEW)
     if placed is None or not any(isinstance(step, Resize) for step in placed.edit.steps):
         return placed and promised(placed.edit, base, judge)
     return _best_resized(placed.edit, base, judge)
@@ -215,7 +213,7 @@ def _enlarged(here: Laid, base: Opened, judge: Judge) -> Found | None:
 def _best_resized(edit: Edit, base: Opened, judge: Judge) -> Found | None:
     """The edit by the resizer that serves best: by one piece, the best of those by a few."""
     likeliest: list[Found] = []
-    for way in _resizes(edit, base, judge):
+    for way in _resizes(edit, base):
         one = promised(way, base, judge, 1)
         if one.score < DONE and (found := promised(way, base, judge)).score < DONE:
             return found
@@ -226,11 +224,11 @@ def _best_resized(edit: Edit, base: Opened, judge: Judge) -> Found | None:
     return promised(next(one.edit for one in few if one.promise <= near), base, judge)  # of equals what is more used
 
 
-def _resizes(edit: Edit, base: Opened, judge: Judge) -> Iterator[Edit]:
+def _resizes(edit: Edit, base: Opened) -> Iterator[Edit]:
     """The edit by each resizer; a JPEG that is not cut may have been opened at a part of its size."""
     at, wanted = next((n, step) for n, step in enumerate(edit.steps) if isinstance(step, Resize))
-    scale = max(n / m for n, m in zip(judge.shape[:2], shapes_of(edit, base)[at][:2], strict=True))
-    is_openable = base.is_jpeg and not any(isinstance(step, Crop) for step in edit.steps)
+    scale = max(n / m for n, m in zip((wanted.rows, wanted.cols), shapes_of(edit, base)[at][:2], strict=True))
+    is_openable = base.is_jpeg and not any(isinstance(step, Crop) for step in edit.steps[:at])
     for eighths in EIGHTHS:
         if eighths < max(EIGHTHS) and (not is_openable or scale > eighths / 8):
             continue
@@ -251,11 +249,13 @@ def _opened_area(base: Opened, eighths: int) -> tuple[int, ...]:
 
 
 def _turned_last(steps: Sequence[Step]) -> tuple[Step, ...]:
-    """The steps with the turn after them, as libvips does it with what it has resized."""
-    if not isinstance(steps[0], Turn) or any(isinstance(step, Crop) for step in steps):
-        return tuple(steps)
-    size = [replace(step, rows=step.cols, cols=step.rows) if isinstance(step, Resize) else step for step in steps[1:]]
-    return (*(size if steps[0].form & 1 else steps[1:]), steps[0])
+    """The steps with the turn after the resize, as libvips does it."""
+    match steps:
+        case (Turn() as turn, Resize() as resize, *rest):
+            size = replace(resize, rows=resize.cols, cols=resize.rows) if turn.form & 1 else resize
+            return (size, turn, *rest)
+        case _:
+            return tuple(steps)
 
 
 def _boxes(here: Laid, shape: Shape) -> Iterator[Box]:
@@ -267,6 +267,26 @@ def _boxes(here: Laid, shape: Shape) -> Iterator[Box]:
     for top, left, bottom, right in boxes[:_MOST_BOXES]:
         if bottom > top and right > left:
             yield top, left, bottom, right
+
+
+def _trimmed(here: Laid, shape: Shape, way: tuple[str, str]) -> Iterator[Edit]:
+    """All of the base in another size, and of that a piece: as where a given size is filled."""
+    top, left, bottom, right = here.box_of(shape)
+    sides, middle = (bottom - top, right - left), ((top + bottom) / 2, (left + right) / 2)
+    if all(abs(side - n) < 1 for side, n in zip(sides, here.turned[:2], strict=True)):
+        return
+    scaled = [n * whole / side for n, whole, side in zip(shape[:2], here.turned[:2], sides, strict=True)]
+    sizes = []
+    for k in (0, 1):
+        slack = _SURE * max(1.0, scaled[k] / shape[k])
+        for n in range(max(ceil(scaled[k] - slack), shape[k]), floor(scaled[k] + slack) + 1):
+            other = n * here.turned[1 - k] / here.turned[k]
+            sizes += [(n, m) if k == 0 else (m, n) for m in (floor(other), ceil(other)) if m >= shape[1 - k]]
+    off = {size: max(abs(n - near) for n, near in zip(size, scaled, strict=True)) for size in sizes}
+    for rows, cols in sorted(off, key=off.__getitem__)[:_MOST_BOXES]:
+        at = [m * n / whole - side / 2 for m, n, whole, side in zip(middle, (rows, cols), here.turned, shape, strict=False)]
+        down, across = (min(max(round(begin), 0), n - side) for begin, n, side in zip(at, (rows, cols), shape, strict=False))
+        yield _turned(here.form).then(Resize(rows, cols, *way), Crop(down, across, shape.rows, shape.cols))
 
 
 def _near(edge: float, limit: int) -> list[int]:
@@ -296,6 +316,7 @@ def _conformed(edit: Edit, base: Opened, judge: Judge) -> Iterator[Edit]:
     channels = shapes_of(edit, base)[-1].channels, judge.shape.channels
     if channels == (3, 1):
         yield from (edit.then(Grey(weights)) for weights in _GREYS)
+        yield edit.then(_CUT_GREY, Grey((1 << GREY_BITS, 0, 0)))
     elif channels == (1, 3):
         yield edit.then(Grey(()))
     else:

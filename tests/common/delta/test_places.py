@@ -95,6 +95,7 @@ def test_pieces_that_agree_tell_a_move_and_a_scale_and_others_are_left_out() -> 
         pytest.param(PHOTO.crop((33, 33, 233, 183)).resize((400, 300), LANCZOS), 0.1, id="cut and made larger"),
         pytest.param(PHOTO.resize((300, 300), LANCZOS), 0.05, id="squeezed"),
         pytest.param(PHOTO.rotate(90, expand=True).crop((20, 30, 420, 530)).resize((320, 400), LANCZOS), 0.05, id="turned too"),
+        pytest.param(PHOTO.resize((401, 301), LANCZOS).crop((51, 1, 351, 301)), 0.05, id="made smaller and cut"),
         pytest.param(ImageOps.mirror(PHOTO).resize((320, 240), LANCZOS), 0.05, id="mirrored and made smaller"),
     ],
 )
