@@ -13,6 +13,7 @@ from types import MappingProxyType
 from common.delta.edits import Edit
 from common.delta.opened import Opened
 from common.delta.search.blended import blended
+from common.delta.search.counted import counted
 from common.delta.search.found import DONE, EXACT, HOPELESS, Found, judged, resemblance
 from common.delta.search.framed import Inside, has_rim, insides, with_border
 from common.delta.search.judges import Judge
@@ -40,13 +41,12 @@ LEVELS: Mapping[str, Search] = MappingProxyType(
         "filtered": filtered,
         "blended": blended,
         "mixed": mixed,
+        "counted": counted,
     }
 )
 """What became of levels at their place; all start from the place alone, as one may seem to come near by undoing another."""
 _ROUNDS = 2
 """In which levels are changed."""
-_FRAMED = 0.5
-"""A score of what was found inside of a rim, below which there is one."""
 _HALF_WAY = 0.7
 """A round that leaves more than this of the score is the last."""
 _LITTLE = 0.7
@@ -78,11 +78,10 @@ def best_found(base: Opened, judge: Judge) -> Found | None:
     looks: list[Judge] = [*framed[:n_before], judge, *framed[n_before:]]
     for look in looks:
         found = _best_found(base, look)
-        enough = EXACT
         if isinstance(look, Inside):
-            found, enough = found and with_border(found, look), _FRAMED
+            found = found and with_border(found, look)
         best = _better(best, found)
-        if best is not None and best.score < enough:
+        if best is not None and best.score < EXACT:
             break
     return best
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ Floats = NDArray[np.float64]
 Table = tuple[int, ...]
 
 _TOP = LEVELS - 1
+_DEEP_TOP = 65535
 _SHARES = np.arange(LEVELS) / _TOP
 _RIM = 3
 """Levels next to the ends, where some were cut off: they tell nothing of a straight line."""
@@ -55,6 +57,12 @@ def tables(of: Seen) -> list[Table]:
     return [*sorted(rounded | cut, key=lambda table: of.misfit(np.array(table) / _TOP)), to_table(of.means)]
 
 
+def deep_tables(of: Seen) -> list[Table]:
+    """The fitted curves, the likeliest first, as 16 bits have them, not cut off at the ends."""
+    curves = {tuple(np.rint(_DEEP_TOP * curve).astype(int).tolist()) for curve in _curves(of)}
+    return sorted(curves, key=lambda table: of.misfit(np.clip(np.array(table) / _DEEP_TOP, 0, 1)))
+
+
 def to_table(curve: Floats) -> Table:
     """A curve's levels, rounded."""
     return tuple(np.clip(np.floor(_TOP * curve + 0.5), 0, _TOP).astype(int).tolist())
@@ -81,7 +89,7 @@ def _lines(of: Seen) -> Iterator[Floats]:
         return
     slope, start = np.polyfit(_SHARES[is_inside], of.means[is_inside], 1, w=np.sqrt(of.counts[is_inside]))
     for a, b in {(slope, start), *_round_lines(float(slope), float(start))}:
-        yield np.clip(a * _SHARES + b, 0, 1)
+        yield a * _SHARES + b
 
 
 def _round_lines(slope: float, start: float) -> Iterator[tuple[float, float]]:
@@ -97,9 +105,10 @@ def _round_lines(slope: float, start: float) -> Iterator[tuple[float, float]]:
         yield factor, round(_TOP * start / (1 - slope)) / _TOP * (1 - factor)
     yield from _magick_contrasts(slope, start)
     black, white = -start / slope, (1 - start) / slope
-    for steps in (_TOP, 100, 200):
-        low, high = round(steps * black) / steps, round(steps * white) / steps
-        yield 1 / (high - low), -low / (high - low)
+    for steps, off in ((_TOP, (-1, 0, 1)), (100, (0,)), (200, (0,))):  # whole levels are what programs measure, and so are near
+        for low, high in product([round(steps * black) + by for by in off], [round(steps * white) + by for by in off]):
+            if high > low:
+                yield steps / (high - low), -low / (high - low)
 
 
 def _magick_contrasts(slope: float, start: float) -> Iterator[tuple[float, float]]:

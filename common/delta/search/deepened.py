@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from common.delta.edits import Edit
-from common.delta.steps import Deep, Resize
+from common.delta.steps import Crop, Deep, Resize
 from common.delta.steps.deep import DeepStep
 
 _ENGINES = ("magick", "magick_thumbnail", "graphics", "graphics_thumbnail")
@@ -11,7 +11,9 @@ _ENGINES = ("magick", "magick_thumbnail", "graphics", "graphics_thumbnail")
 
 
 def deepened(edit: Edit, *steps: DeepStep) -> Edit:
-    """The edit with steps after it; with one rounding to 8 bits where its last step, too, was one of 16 bits."""
+    """The edit with steps after it; with one rounding to 8 bits where its last step, too, was one of 16 bits; before a cut."""
+    if edit.steps and isinstance(edit.steps[-1], Crop):
+        return deepened(Edit(edit.steps[:-1], edit.eighths), *steps).then(edit.steps[-1])
     match edit.steps[-1:]:
         case (Deep(before, resize, is_cut),):
             return Edit((*edit.steps[:-1], Deep((*before, *steps), resize, is_cut)), edit.eighths)
@@ -19,3 +21,14 @@ def deepened(edit: Edit, *steps: DeepStep) -> Edit:
             return Edit((*edit.steps[:-1], Deep(steps, resize, engine.startswith("graphics"))), edit.eighths)
         case _:
             return edit.then(Deep(steps))
+
+
+def is_deep(edit: Edit) -> bool:
+    """Whether the edit's outcome has 16 bits until it is rounded, or cut."""
+    match [step for step in edit.steps if not isinstance(step, Crop)][-1:]:
+        case (Resize(engine=engine),):
+            return engine in _ENGINES
+        case (Deep(),):
+            return True
+        case _:
+            return False

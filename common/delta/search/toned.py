@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from common.delta.edits import render
 from common.delta.opened import Opened
-from common.delta.search.curves import Seen, Table, averages, tables, to_table
+from common.delta.search.curves import Seen, Table, averages, deep_tables, tables, to_table
+from common.delta.search.deepened import deepened, is_deep
 from common.delta.search.found import DONE, Found, judged
 from common.delta.search.judges import Judge
-from common.delta.steps import LookUp, Mix, Window
+from common.delta.steps import Curve, LookUp, Mix, Window
 from common.delta.steps.tone import LEVELS, MAX_WEIGHT
 from common.kernel.pixels import Samples
 
@@ -30,12 +31,15 @@ def looked_up(base: Opened, judge: Judge, best: Found | None) -> Found | None:
     if best is None:
         return None
     pieces = [(window, np.ascontiguousarray(render(best.edit, base, window))) for window in judge.windows]
-    together = tables(_seen(pieces, judge, 1)[0])
-    found = [judged(best.edit.then(LookUp((table,))), base, judge) for table in (*together[:_LIKELY], together[-1])]
-    likeliest = min(found, key=lambda one: one.score)
+    seen = _seen(pieces, judge, 1)[0]
+    together = tables(seen)
+    edits = [best.edit.then(LookUp((table,))) for table in (*together[:_LIKELY], together[-1])]
+    if is_deep(best.edit):
+        edits += [deepened(best.edit, Curve((table,))) for table in deep_tables(seen)[:_LIKELY]]
+    likeliest = min((judged(edit, base, judge) for edit in edits), key=lambda one: one.score)
     if judge.shape.channels == 1 or likeliest.score < DONE:
         return likeliest
-    apart = [tables(seen)[:_LIKELY] for seen in _seen(pieces, judge, judge.shape.channels)]
+    apart = [tables(channel)[:_LIKELY] for channel in _seen(pieces, judge, judge.shape.channels)]
     return min(likeliest, _by_channel(apart, base, judge, best), key=lambda one: one.score)
 
 

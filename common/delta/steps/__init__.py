@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from common.delta.steps.blend import Blend
-from common.delta.steps.deep import Deep, Modulate, Unsharp
+from common.delta.steps.deep import Curve, Deep, Modulate, Unsharp
 from common.delta.steps.flow import Flow
 from common.delta.steps.geometry import Border, Crop, Turn
 from common.delta.steps.resize import Resize
@@ -40,6 +40,7 @@ __all__ = [
     "Blend",
     "Border",
     "Crop",
+    "Curve",
     "Deep",
     "Flow",
     "Grey",

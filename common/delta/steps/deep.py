@@ -28,6 +28,10 @@ _MOST = 8
 """Steps in a row, and more than programs are asked for at once."""
 _RGB = 3
 _THREE = 3
+_TOP = 65535
+_NODES = 256
+_MOST_BEND = 1 << 24
+"""Of a curve's levels before they are cut off."""
 
 Levels = NDArray[np.uint16]
 
@@ -121,7 +125,48 @@ class Unsharp:
         return unsharpen(padded, np.array(self.taps, np.int32), self.gain, self.threshold, self.is_fine)
 
 
-DEEP_STEPS: Mapping[int, type[DeepStep]] = MappingProxyType({1: Modulate, 2: Unsharp})
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A table for each channel, or one for all, of what each 257th level becomes.
+
+    Levels in between lie on straight lines; what the table leads to beyond the ends is cut off.
+    """
+
+    tables: tuple[tuple[int, ...], ...]
+
+    @classmethod
+    def from_ints(cls, values: Sequence[int]) -> Self:
+        """From how the differences between neighbours differ. Errors: ContentError `damaged`."""
+        if not values or len(values) % _NODES or len(values) > 4 * _NODES or max(map(abs, values)) > _MOST_BEND:
+            raise ContentError("damaged", "a curve has 256 levels")
+        tables = np.cumsum(np.cumsum(np.array(values, np.int64).reshape(-1, _NODES), axis=1), axis=1)
+        if np.abs(tables).max() > _MOST_BEND:
+            raise ContentError("damaged", "a curve that leads too far")
+        return cls(tuple(tuple(table) for table in tables.tolist()))
+
+    def to_ints(self) -> Sequence[int]:
+        """How the differences between neighbours differ."""
+        return [int(bend) for table in self.tables for bend in np.diff(np.array([0, 0, *table]), 2)]
+
+    def needs(self, window: Window, shape: Shape) -> Window:
+        """The window itself. Errors: ContentError `damaged` where channels have no table."""
+        if len(self.tables) not in (1, shape.channels):
+            raise ContentError("damaged", "each channel has a table")
+        return window
+
+    def apply(self, part: Levels, at: Window, window: Window, shape: Shape) -> Levels:
+        """Each level between two of its table."""
+        del at, window, shape
+        place, rest = np.divmod(np.arange(_TOP + 1), SIXTEEN_BITS)
+        curved = np.empty_like(part)
+        for channel in range(part.shape[2]):
+            table = np.array([*self.tables[channel % len(self.tables)], 0], np.int64)  # past the last node there is no rest
+            between = table[place] + ((table[place + 1] - table[place]) * rest + SIXTEEN_BITS // 2) // SIXTEEN_BITS
+            curved[:, :, channel] = np.clip(between, 0, _TOP).astype(np.uint16)[part[:, :, channel]]
+        return curved
+
+
+DEEP_STEPS: Mapping[int, type[DeepStep]] = MappingProxyType({1: Modulate, 2: Unsharp, 3: Curve})
 _NUMBERS = {kind: number for number, kind in DEEP_STEPS.items()}
 
 

@@ -13,6 +13,7 @@ from common.delta.steps import (
     Blend,
     Border,
     Crop,
+    Curve,
     Deep,
     Flow,
     Grey,
@@ -38,6 +39,7 @@ FLOWING = Flow(
     tuple(int(move) for move in np.random.default_rng(1).integers(-70, 90, 5 * 4 * 2)),
 )
 DARKER = tuple(level * 3 // 4 for level in range(256))
+BRIGHTER = tuple(level * 300 - 2000 for level in range(256))
 SWAPPED = Mix(((0, 1 << 24, 0, 0), (1 << 24, 0, 0, 0), (0, 0, 1 << 24, 0)))
 
 EXAMPLES: dict[type[Step], list[Edit]] = {
@@ -57,6 +59,7 @@ EXAMPLES: dict[type[Step], list[Edit]] = {
         Edit((Deep((Unsharp((600_000_000, 200_000_000, 36_870_912)),)),)),
         Edit((Deep((Unsharp((600_000_000, 236_870_912), 1 << 24, 1311, is_fine=True), Modulate(900, 700)), is_cut=True),)),
         Edit((Deep((Unsharp((1 << 30,)),), Resize(50, 71, "magick", "lanczos")),)),
+        Edit((Deep((Curve((BRIGHTER, BRIGHTER[::-1], BRIGHTER)), Curve((BRIGHTER,))), Resize(50, 71, "magick", "lanczos")),)),
     ],
     Warp: [Edit((LEANING,)), Edit((Warp(100, 90, "pillow", (ONE, 0, ONE // 3, 0, ONE, -ONE // 5)),))],
     Flow: [Edit((FLOWING,))],
