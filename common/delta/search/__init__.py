@@ -20,7 +20,7 @@ from common.delta.search.judges import Judge
 from common.delta.search.modulation import modulated
 from common.delta.search.placed import placed, turned
 from common.delta.search.seen import reduced
-from common.delta.search.sharpness import filtered
+from common.delta.search.softened import softened
 from common.delta.search.toned import looked_up, mixed
 from common.errors import ContentError
 
@@ -38,7 +38,7 @@ LEVELS: Mapping[str, Search] = MappingProxyType(
     {
         "looked_up": looked_up,
         "modulated": modulated,
-        "filtered": filtered,
+        "softened": softened,
         "blended": blended,
         "mixed": mixed,
         "counted": counted,
@@ -78,10 +78,11 @@ def best_found(base: Opened, judge: Judge) -> Found | None:
     looks: list[Judge] = [*framed[:n_before], judge, *framed[n_before:]]
     for look in looks:
         found = _best_found(base, look)
-        if isinstance(look, Inside):
-            found = found and with_border(found, look)
+        enough = EXACT
+        if isinstance(look, Inside):  # with its border, which may have been a piece of sky
+            found, enough = found and judged(with_border(found, look).edit, base, judge), DONE
         best = _better(best, found)
-        if best is not None and best.score < EXACT:
+        if best is not None and best.score < enough:
             break
     return best
 

@@ -10,17 +10,17 @@ _ENGINES = ("magick", "magick_thumbnail", "graphics", "graphics_thumbnail")
 """Whose outcome has 16 bits."""
 
 
-def deepened(edit: Edit, *steps: DeepStep) -> Edit:
+def deepened(edit: Edit, *steps: DeepStep, is_cut: bool = False) -> Edit:
     """The edit with steps after it; with one rounding to 8 bits where its last step, too, was one of 16 bits; before a cut."""
     if edit.steps and isinstance(edit.steps[-1], Crop):
-        return deepened(Edit(edit.steps[:-1], edit.eighths), *steps).then(edit.steps[-1])
+        return deepened(Edit(edit.steps[:-1], edit.eighths), *steps, is_cut=is_cut).then(edit.steps[-1])
     match edit.steps[-1:]:
-        case (Deep(before, resize, is_cut),):
-            return Edit((*edit.steps[:-1], Deep((*before, *steps), resize, is_cut)), edit.eighths)
+        case (Deep(before, resize, was_cut),):
+            return Edit((*edit.steps[:-1], Deep((*before, *steps), resize, was_cut)), edit.eighths)
         case (Resize(engine=engine) as resize,) if engine in _ENGINES:
             return Edit((*edit.steps[:-1], Deep(steps, resize, engine.startswith("graphics"))), edit.eighths)
         case _:
-            return edit.then(Deep(steps))
+            return edit.then(Deep(steps, is_cut=is_cut))
 
 
 def is_deep(edit: Edit) -> bool:

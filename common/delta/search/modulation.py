@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from common.delta.edits import render
 from common.delta.opened import Opened
-from common.delta.search.deepened import deepened
+from common.delta.search.deepened import deepened, is_deep
 from common.delta.search.found import DONE, Found, judged
 from common.delta.search.judges import Judge
 from common.delta.steps import Deep, Modulate
@@ -30,13 +30,19 @@ _STILL = 5
 
 
 def modulated(base: Opened, judge: Judge, best: Found | None) -> Found | None:
-    """As ImageMagick's -modulate does it."""
+    """As ImageMagick's -modulate does it, or GraphicsMagick's, which cuts what is rounded there."""
     if best is None or judge.shape.channels != _RGB:
         return None
     guess = _guess(base, judge, best)
+    ways = (False,) if is_deep(best.edit) else (False, True)
+    return min((_climbed(guess, base, judge, best, is_cut=is_cut) for is_cut in ways), key=lambda one: one.score)
+
+
+def _climbed(guess: tuple[int, int, int], base: Opened, judge: Judge, best: Found, *, is_cut: bool) -> Found:
+    """From the guess to what comes nearest, as long as it is better than nothing."""
 
     def tried(values: tuple[int, int, int], n: int | None) -> Found:
-        return judged(deepened(best.edit, Modulate(*values)), base, judge, n)
+        return judged(deepened(best.edit, Modulate(*values), is_cut=is_cut), base, judge, n)
 
     chosen, found = guess, tried(guess, _FEW)
     for _ in range(_MOST_MOVES):

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from common.delta.edits import render, shapes_of
 from common.delta.opened import Opened
-from common.delta.search.deepened import deepened
-from common.delta.search.found import DONE, Found, judged
+from common.delta.search.deepened import deepened, is_deep
+from common.delta.search.found import DONE, EXACT, Found, judged
 from common.delta.search.judges import Judge
 from common.delta.steps import Unsharp, Window
 from common.delta.steps.deep import GAIN_BITS, TAP_BITS
@@ -80,6 +80,15 @@ class Blur:
 
 
 @dataclass(frozen=True, slots=True)
+class Fit:
+    """What was measured of a blur, not in round numbers."""
+
+    blur: Blur
+    left: float
+    """What it leaves of the difference, as a share of its energy."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Piece:
     """Levels around a place of the target, the place in them, and how luma differs there; what was not cut off."""
 
@@ -89,27 +98,33 @@ class _Piece:
     is_whole: NDArray[np.bool_]
 
 
-def filtered(base: Opened, judge: Judge, best: Found | None) -> Found | None:
-    """As ImageMagick's -blur, -gaussian-blur, -unsharp and -sharpen."""
-    if best is None:
-        return None
-    fitted = _fitted(list(_pieces(base, judge, best)))
-    if fitted is None:
-        return None
+def filtered(base: Opened, judge: Judge, best: Found, fit: Fit) -> Found:
+    """As ImageMagick's -blur, -gaussian-blur, -unsharp and -sharpen; cut, as GraphicsMagick does it, where that serves better."""
 
-    def tried(blur: Blur, n: int | None) -> Found:
-        return judged(deepened(best.edit, blur.step), base, judge, n)
+    def climbed(starts: set[Blur], *, is_cut: bool) -> tuple[Blur, Found]:
+        def tried(blur: Blur, n: int | None) -> Found:
+            return judged(deepened(best.edit, blur.step, is_cut=is_cut), base, judge, n)
 
-    starts = set(_starts(*fitted))
-    likely = sorted(starts, key=lambda blur: tried(blur, 1).score)[:_LIKELY]
-    scores = {blur: tried(blur, _FEW).score for blur in likely}
-    for _ in range(_MOST_MOVES):
+        likely = sorted(starts, key=lambda blur: tried(blur, 1).score)[:_LIKELY]
+        scores = {blur: tried(blur, _FEW).score for blur in likely}
+        for _ in range(_MOST_MOVES):
+            chosen = min(scores, key=scores.__getitem__)
+            near = {blur for blur in _around(chosen) if blur not in scores}
+            if scores[chosen] < DONE or not near:
+                break
+            scores |= {blur: tried(blur, _FEW).score for blur in near}
         chosen = min(scores, key=scores.__getitem__)
-        near = {blur for blur in _around(chosen) if blur not in scores}
-        if scores[chosen] < DONE or not near:
-            break
-        scores |= {blur: tried(blur, _FEW).score for blur in near}
-    return tried(min(scores, key=scores.__getitem__), None)
+        return chosen, tried(chosen, None)
+
+    chosen, found = climbed(set(_starts(fit)), is_cut=False)
+    if found.score < EXACT or is_deep(best.edit):
+        return found
+    return min(found, climbed({chosen}, is_cut=True)[1], key=lambda one: one.score)
+
+
+def measured(base: Opened, judge: Judge, best: Found) -> Fit | None:
+    """The blur that explains most of how the target differs from what the edit makes; None where none explains anything."""
+    return _fitted(list(_pieces(base, judge, best)))
 
 
 # what is seen of it
@@ -130,8 +145,8 @@ def _luma(levels: Floats) -> Floats:
     return np.asarray(levels @ _LUMA if levels.shape[2] == len(_LUMA) else levels.mean(axis=2))
 
 
-def _fitted(pieces: Sequence[_Piece]) -> tuple[Blur, float] | None:
-    """The blur that leaves least of the pieces' differences, and what it leaves; None where that is about all."""
+def _fitted(pieces: Sequence[_Piece]) -> Fit | None:
+    """None where even the best blur leaves about all of the pieces' differences."""
     blur, left = Blur(1.0), 1.0
     for _ in range(_TURNS):
         blur, left = _of_least([replace(blur, width=float(width)) for width in _WIDTHS], pieces)
@@ -142,7 +157,7 @@ def _fitted(pieces: Sequence[_Piece]) -> tuple[Blur, float] | None:
         if abs(blur.gain + 1) < _PLAIN:
             break
         blur, left = _of_least([replace(blur, threshold=threshold) for threshold in _THRESHOLDS], pieces)
-    return (blur, left) if left < _USEFUL else None
+    return Fit(blur, left) if left < _USEFUL else None
 
 
 def _of_least(blurs: Sequence[Blur], pieces: Sequence[_Piece]) -> tuple[Blur, float]:
@@ -175,8 +190,9 @@ def _differs(piece: _Piece, blur: Blur) -> Floats:
 # what may have been asked for
 
 
-def _starts(fitted: Blur, left: float) -> Iterator[Blur]:
+def _starts(fit: Fit) -> Iterator[Blur]:
     """The fit in round numbers, in the ways in which programs are asked; where it is not sure, what is often asked for."""
+    fitted = fit.blur
     widths = {round(fitted.width * steps) / steps for steps in (2, 10, 20)} - {0.0}
     if fitted.gain < 0:
         widths.add(round(fitted.width * (-fitted.gain) ** 0.5, 1) or 0.1)  # of a narrow blur both are hard to tell apart
@@ -189,7 +205,7 @@ def _starts(fitted: Blur, left: float) -> Iterator[Blur]:
         yield _sharpened(width)
     for width in (*_USUAL_WIDTHS, *widths):
         yield from (replace(fitted, width=width, radius=radius, gain=round(fitted.gain, 1)) for radius in (1, 2))
-    if left > _SURE:
+    if fit.left > _SURE:
         yield from (_sharpened(width) for width in _USUAL_WIDTHS)
         for width, gain, threshold in product(_USUAL_WIDTHS, _USUAL_GAINS, _USUAL_THRESHOLDS):
             yield Blur(width, 0, gain, threshold)

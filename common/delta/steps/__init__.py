@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from common.delta.steps.blend import Blend
+from common.delta.steps.boxes import BoxBlur
 from common.delta.steps.deep import Curve, Deep, Modulate, Unsharp
 from common.delta.steps.flow import Flow
 from common.delta.steps.geometry import Border, Crop, Turn
@@ -32,6 +33,7 @@ STEPS: Mapping[int, type[Step]] = MappingProxyType(
         9: Warp,
         10: Flow,
         11: Blend,
+        12: BoxBlur,
     }
 )
 
@@ -39,6 +41,7 @@ __all__ = [
     "STEPS",
     "Blend",
     "Border",
+    "BoxBlur",
     "Crop",
     "Curve",
     "Deep",

@@ -11,11 +11,14 @@ from PIL import Image, ImageEnhance, ImageFilter
 from common.delta.edits import Edit, render
 from common.delta.opened import Opened
 from common.delta.search.blended import FILTERS, blended
+from common.delta.search.boxed import box, gaussian
+from common.delta.search.deepened import deepened
 from common.delta.search.found import judged
 from common.delta.search.judges import JpegJudge
 from common.delta.search.modulation import modulated
-from common.delta.search.sharpness import Blur, filtered
-from common.delta.steps import Deep, Modulate
+from common.delta.search.sharpness import Blur
+from common.delta.search.softened import softened
+from common.delta.steps import BoxBlur, Deep, Modulate, Resize, Shape, whole
 from common.kernel.pixels import Samples
 from tests.fakes import pictures
 
@@ -49,11 +52,67 @@ def test_what_modulated_a_picture_is_found(values: tuple[int, int, int]) -> None
         Blur(0.5, gain=1.5),
     ],
 )
-def test_what_blurred_or_sharpened_a_picture_is_found(blur: Blur) -> None:
-    """Width, gain and threshold; what is left is next to nothing."""
-    edit = Edit((Deep((blur.step,)),))
+@pytest.mark.parametrize("is_cut", [False, True])
+def test_what_blurred_or_sharpened_a_picture_is_found(blur: Blur, *, is_cut: bool) -> None:
+    """Width, gain and threshold, rounded or cut; what is left is next to nothing."""
+    edit = Edit((Deep((blur.step,), is_cut=is_cut),))
     judge = judge_of(render(edit, BASE))
-    found = filtered(BASE, judge, judged(Edit(), BASE, judge))
+    found = softened(BASE, judge, judged(Edit(), BASE, judge))
+    assert found is not None
+    assert found.score < 0.002
+
+
+FILTERED = [
+    ImageFilter.GaussianBlur(0.8),
+    ImageFilter.GaussianBlur(2),
+    ImageFilter.BoxBlur(1),
+    ImageFilter.BoxBlur(2.5),
+    ImageFilter.UnsharpMask(),
+    ImageFilter.UnsharpMask(1.2, 90, 0),
+]
+
+
+@pytest.mark.parametrize("by", FILTERED)
+def test_what_pillow_blurred_or_sharpened_is_found_exactly(by: ImageFilter.Filter) -> None:
+    """Every sample of the picture, at its rim too."""
+    changed = Image.fromarray(BASE.pixels()).filter(by)
+    judge = judge_of(np.asarray(changed))
+    found = softened(BASE, judge, judged(Edit(), BASE, judge))
+    assert found is not None
+    assert np.array_equal(render(found.edit, BASE), np.asarray(changed))
+
+
+@pytest.mark.parametrize("radius", [0.2, 0.5, 1, 1.7, 3, 8.25])
+def test_boxes_are_pillows(radius: float) -> None:
+    """Wider than the picture, too."""
+    picture = np.random.default_rng(1).integers(0, 256, (12, 90, 3), dtype=np.uint8)
+    shape, image = Shape(*picture.shape), Image.fromarray(picture)
+    for step, by in (
+        (box(radius), ImageFilter.BoxBlur(radius)),
+        (gaussian(radius), ImageFilter.GaussianBlur(radius)),
+        (gaussian(radius, (180, 4)), ImageFilter.UnsharpMask(radius, 180, 4)),
+    ):
+        assert np.array_equal(step.apply(picture, whole(shape), whole(shape), shape), np.asarray(image.filter(by)))
+
+
+SHARP = Deep((Blur(1, gain=1, threshold=0.02).step,))
+
+
+@pytest.mark.parametrize(
+    ("resize", "sharpened"),
+    [
+        (Resize(150, 200, "magick", "lanczos"), SHARP),
+        (Resize(450, 600, "graphics", "mitchell"), Deep((Blur(1, gain=1).step,))),
+        (Resize(150, 200, "pillow", "lanczos"), gaussian(1, (80, 2))),
+    ],
+)
+def test_what_was_sharpened_after_it_was_resized_is_found_with_its_resizer(resize: Resize, sharpened: Deep | BoxBlur) -> None:
+    """Though a sharper one, or the same of another program, seemed to come nearer."""
+    resized = Edit((resize,))
+    edit = deepened(resized, *sharpened.steps) if isinstance(sharpened, Deep) else resized.then(sharpened)
+    judge = judge_of(render(edit, BASE))
+    seems = Edit((Resize(resize.rows, resize.cols, "opencv", "lanczos4"),))
+    found = softened(BASE, judge, judged(seems, BASE, judge))
     assert found is not None
     assert found.score < 0.002
 
@@ -61,7 +120,7 @@ def test_what_blurred_or_sharpened_a_picture_is_found(blur: Blur) -> None:
 def test_a_picture_as_it_was_is_neither_blurred_nor_sharpened() -> None:
     """Nothing to be told."""
     judge = judge_of(BASE.pixels())
-    assert filtered(BASE, judge, judged(Edit(), BASE, judge)) is None
+    assert softened(BASE, judge, judged(Edit(), BASE, judge)) is None
 
 
 @pytest.mark.parametrize("factor", [0.0, 0.5, 1.15, 1.4, 2.0])
