@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from common.delta.edits import Edit
 from common.delta.steps import Crop, Deep, Resize
 from common.delta.steps.deep import DeepStep
@@ -21,6 +23,15 @@ def deepened(edit: Edit, *steps: DeepStep, is_cut: bool = False) -> Edit:
             return Edit((*edit.steps[:-1], Deep(steps, resize, engine.startswith("graphics"))), edit.eighths)
         case _:
             return edit.then(Deep(steps, is_cut=is_cut))
+
+
+def magicks_own(edit: Edit) -> Edit:
+    """The edit resized by ImageMagick where it is by Pillow: with other tones the two can hardly be told apart."""
+    steps = [
+        replace(step, engine="magick", area=()) if isinstance(step, Resize) and step.engine == "pillow" else step
+        for step in edit.steps
+    ]
+    return replace(edit, steps=tuple(steps))
 
 
 def is_deep(edit: Edit) -> bool:

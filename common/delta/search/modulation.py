@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from common.delta.edits import render
 from common.delta.opened import Opened
-from common.delta.search.deepened import deepened, is_deep
+from common.delta.search.deepened import deepened, is_deep, magicks_own
 from common.delta.search.found import DONE, Found, judged
 from common.delta.search.judges import Judge
 from common.delta.steps import Deep, Modulate
@@ -34,8 +34,10 @@ def modulated(base: Opened, judge: Judge, best: Found | None) -> Found | None:
     if best is None or judge.shape.channels != _RGB:
         return None
     guess = _guess(base, judge, best)
-    ways = (False,) if is_deep(best.edit) else (False, True)
-    return min((_climbed(guess, base, judge, best, is_cut=is_cut) for is_cut in ways), key=lambda one: one.score)
+    own = magicks_own(best.edit)
+    places = [best] if own == best.edit else [best, judged(own, base, judge)]
+    ways = [(place, is_cut) for place in places for is_cut in ((False,) if is_deep(place.edit) else (False, True))]
+    return min((_climbed(guess, base, judge, place, is_cut=is_cut) for place, is_cut in ways), key=lambda one: one.score)
 
 
 def _climbed(guess: tuple[int, int, int], base: Opened, judge: Judge, best: Found, *, is_cut: bool) -> Found:

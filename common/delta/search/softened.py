@@ -31,6 +31,9 @@ _USUAL = (
 _AS_LIKELY = 2.5
 """Times what the best fit leaves, up to which another resizer's is as likely."""
 
+_CLEAR = 0.9
+"""What a fit leaves at most that is followed."""
+
 
 def softened(base: Opened, judge: Judge, best: Found | None) -> Found | None:
     """By the resizer after which a blur explains most, as the programs do it that resize so."""
@@ -41,7 +44,7 @@ def softened(base: Opened, judge: Judge, best: Found | None) -> Found | None:
     least = min((fit.left for _, fit in fits), default=0.0)
     found: Found | None = None
     for place, fit in fits:
-        for search in _searches(place.edit) if fit.left <= _AS_LIKELY * least else ():
+        for search in _searches(place.edit) if fit.left <= min(_AS_LIKELY * least, _CLEAR) else ():
             found = min((one for one in (found, search(base, judge, place, fit)) if one), key=lambda one: one.score)
             if found.score < DONE:
                 return found
