@@ -49,7 +49,7 @@ _ROUNDS = 2
 """In which levels are changed."""
 _HALF_WAY = 0.7
 """A round that leaves more than this of the score is the last."""
-_LITTLE = 0.7
+_LITTLE = 0.5
 """A promise above which it is asked whether the base shows the target at all."""
 _RESEMBLES = 0.85
 """What is told of the target by any edit of it; of other shots of a scene hardly four fifths are."""
