@@ -8,7 +8,7 @@ KERNEL      := setup.py $(wildcard common/kernel/*.pyx common/kernel/*.pxd)
 CAN_COMPILE := import os, shutil, sysconfig as s; compiler = os.environ.get("CC") or s.get_config_var("CC") or "cc"; \
   raise SystemExit(not (shutil.which(compiler.split()[0]) and os.path.exists(os.path.join(s.get_path("include"), "Python.h"))))
 
-.PHONY: demo test check proto bench format clean soak fuzz
+.PHONY: demo test check proto schemas bench format clean soak fuzz
 
 demo: $(VENV)/installed
 	$(BIN)/smarter demo $(DEMO_FLAGS)
@@ -47,6 +47,9 @@ proto: $(VENV)/proto
 	  proto/replication.proto proto/restore.proto proto/admin.proto
 	sed -i -E 's/^import (replication|restore|admin)_pb2 as/from common.pb import \1_pb2 as/' common/pb/*_pb2.py common/pb/*_pb2_grpc.py
 	sed -i -E 's/^import (replication|restore|admin)_pb2 as/from common.pb import \1_pb2 as/; s/^import (replication|restore|admin)_pb2$$/from common.pb import \1_pb2/' common/pb/*.pyi
+
+schemas: $(VENV)/installed
+	$(BIN)/python -m tools.config_schemas
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

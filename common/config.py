@@ -10,11 +10,20 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    WithJsonSchema,
+)
 from pydantic_core import ErrorDetails
 
 from common.errors import ConfigError
@@ -115,8 +124,13 @@ def available_cpus() -> int:
     return len(os.sched_getaffinity(0))
 
 
-Seconds = Annotated[float, BeforeValidator(seconds_of)]
-ByteSize = Annotated[int, BeforeValidator(bytes_of)]
+def _written(number: str, pattern: str) -> WithJsonSchema:
+    """What the published schema says of a value that is a number, or text with units."""
+    return WithJsonSchema({"anyOf": [{"type": number, "minimum": 0}, {"type": "string", "pattern": pattern}]})
+
+
+Seconds = Annotated[float, BeforeValidator(seconds_of), _written("number", rf"^\s*({_DURATION.pattern})+$")]
+ByteSize = Annotated[int, BeforeValidator(bytes_of), _written("integer", r"^\s*\d+(\.\d+)?\s*([kmgtKMGT][iI]?)?[bB]?\s*$")]
 Count = Annotated[int, Field(strict=True, ge=1, le=1024)]
 AgentName = Annotated[str, AfterValidator(agent_name)]
 Label = Annotated[str, AfterValidator(label)]
@@ -132,7 +146,7 @@ SocketPath = Annotated[Path, BeforeValidator(resolve), AfterValidator(_socket)]
 class Section(BaseModel):
     """A mapping of a configuration file: frozen, and without keys that nobody knows."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=False, use_attribute_docstrings=True)
 
 
 class TlsSection(Section):
@@ -240,7 +254,8 @@ def _what(details: ErrorDetails, at: Loc, model: type[BaseModel]) -> str:
         case "literal_error" if at == ("version",):
             return f"this program reads version {details['ctx']['expected']} of its configuration, not {given!r}"
         case "literal_error":
-            return f"{given!r} is none of {details['ctx']['expected']}"
+            known = re.findall("'([^']*)'", details["ctx"]["expected"])
+            return f"{given!r} is none of {details['ctx']['expected']}{_closest(given, known)}"
         case "model_type" | "model_attributes_type":
             return "must be a mapping of keys to values"
         case "int_type" | "int_from_float" | "int_parsing":
@@ -253,7 +268,11 @@ def _what(details: ErrorDetails, at: Loc, model: type[BaseModel]) -> str:
 
 def _did_you_mean(at: Loc, model: type[BaseModel]) -> str:
     section = _section_at(model, at[:-1])
-    close = difflib.get_close_matches(str(at[-1]), section.model_fields, n=1) if section else []
+    return _closest(at[-1], section.model_fields) if section else ""
+
+
+def _closest(given: object, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(str(given), known, n=1)
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pathspec import GitIgnoreSpec
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, Field, GetJsonSchemaHandler, ValidationInfo, field_validator, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from common.config import (
     AdminSection,
@@ -58,6 +60,13 @@ class RootSection(Section):
 
     path: ConfigPath
     name: Label
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """A bare path, or a mapping whose name may be left out."""
+        mapping = handler.resolve_ref_schema(handler(core))
+        mapping["required"] = ["path"]
+        return {"anyOf": [{"type": "string", "format": "path"}, mapping]}
 
     @model_validator(mode="before")
     @classmethod

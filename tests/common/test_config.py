@@ -234,6 +234,11 @@ def test_a_missing_file_is_one_sentence(tmp_path: Path) -> None:
         (load_dest_config, DEST.replace("./state-b", "./objects/state"), "2: agent.state: lies inside the store"),
         (load_dest_config, DEST.replace("files", "s3"), "6: store.kind: 's3' is none of 'files'"),
         (load_dest_config, DEST + "sources:\n  - {name: a}\n  - {name: a}\n", "9: sources[1].name: 'a' stands here twice"),
+        (
+            load_dest_config,
+            DEST + "log: {level: warn}\n",
+            "7: log.level: 'warn' is none of 'debug', 'info', 'warning' or 'error' (did you mean 'warning'?)",
+        ),
         (load_dest_config, DEST + "lisen: x\n", "7: lisen: is not a key here (did you mean 'listen'?)"),
         (load_client_config, "version: 1\nsource: unix:a\ndest: h:1\n", "3: dest: an address of a network needs `tls`"),
     ],
