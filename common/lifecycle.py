@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import fcntl
 import os
 import signal
 import socket
-from collections.abc import Callable
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
+from common.clock import Clock
 from common.errors import SmarterError
 
 
@@ -49,6 +53,38 @@ def stop_event(loop: asyncio.AbstractEventLoop) -> asyncio.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop, number)
     return event
+
+
+@asynccontextmanager
+async def told_systemd(clock: Clock) -> AsyncIterator[None]:
+    """For the length of the block the service manager knows that the agent is ready, and that its event loop turns.
+
+    Where the unit has a watchdog, half of its time passes between two signs of life. Without one, or without a service manager,
+    nothing is said. An agent that is ended for its silence shows where every thread stood.
+    """
+    notify_systemd("READY=1")
+    living = asyncio.create_task(_show_life(clock, watchdog_s() / 2))
+    try:
+        yield
+    finally:
+        living.cancel()
+        notify_systemd("STOPPING=1")
+
+
+async def _show_life(clock: Clock, every_s: float) -> None:
+    if every_s:
+        faulthandler.enable(sys.__stderr__ or sys.stderr)
+    while every_s:
+        notify_systemd("WATCHDOG=1")
+        await clock.sleep(every_s)
+
+
+def watchdog_s(*, environ: Callable[[str], str | None] = os.environ.get) -> float:
+    """For how long the service manager bears silence of this process; 0 for any time."""
+    meant_for = environ("WATCHDOG_PID")
+    if meant_for is not None and meant_for != str(os.getpid()):
+        return 0.0
+    return int(environ("WATCHDOG_USEC") or 0) / 1e6
 
 
 def notify_systemd(message: str, *, environ: Callable[[str], str | None] = os.environ.get) -> bool:

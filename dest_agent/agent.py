@@ -80,10 +80,8 @@ class Serving:
 
 async def run(config: DestConfig, stop: asyncio.Event, *, clock: Clock | None = None) -> None:
     """Serves until `stop` is set. Errors: ConfigError, StateInUse, SchemaTooNew, DatabaseError, StoreFailed, SmarterError."""
-    async with serving(config, clock=clock):
-        lifecycle.notify_systemd("READY=1")
+    async with serving(config, clock=clock), lifecycle.told_systemd(clock or SystemClock()):
         await stop.wait()
-        lifecycle.notify_systemd("STOPPING=1")
 
 
 @asynccontextmanager

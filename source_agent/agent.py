@@ -132,14 +132,13 @@ class Source:
             self.deliverer.run(finished=lambda: False, gives_up=False),
         ]
         tasks = [asyncio.create_task(life) for life in lives]
-        lifecycle.notify_systemd("READY=1")
         _log.info("source_started", agent=self.config.agent.name, roots=len(self.roots))
         try:
-            done, _ = await asyncio.wait([never, *tasks], return_when=asyncio.FIRST_COMPLETED)
+            async with lifecycle.told_systemd(self.clock):
+                done, _ = await asyncio.wait([never, *tasks], return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
         finally:
-            lifecycle.notify_systemd("STOPPING=1")
             await _end(never, *tasks)
             await server.stop(STOP_S)
             watcher.close()

@@ -1,0 +1,1 @@
+"""What a site is set up with: units, packages, images, dashboards, recipes."""
