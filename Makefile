@@ -8,7 +8,7 @@ KERNEL      := setup.py $(wildcard common/kernel/*.pyx common/kernel/*.pxd)
 CAN_COMPILE := import os, shutil, sysconfig as s; compiler = os.environ.get("CC") or s.get_config_var("CC") or "cc"; \
   raise SystemExit(not (shutil.which(compiler.split()[0]) and os.path.exists(os.path.join(s.get_path("include"), "Python.h"))))
 
-.PHONY: demo test check proto schemas bench format clean soak fuzz
+.PHONY: demo test check proto schemas metrics deb bench format clean soak fuzz
 
 demo: $(VENV)/installed
 	$(BIN)/smarter demo $(DEMO_FLAGS)
@@ -50,6 +50,14 @@ proto: $(VENV)/proto
 
 schemas: $(VENV)/installed
 	$(BIN)/python -m tools.config_schemas
+
+metrics: $(VENV)/installed
+	$(BIN)/python -m tools.metrics_page
+
+# dist/smarter_VERSION_ARCH.deb for the Debian release that this machine runs: DEB_PYTHON is its own interpreter.
+DEB_PYTHON ?= /usr/bin/python3
+deb:
+	PYTHON=$(DEB_PYTHON) deploy/deb/build
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -28,6 +29,7 @@ from pydantic_core import ErrorDetails
 
 from common.errors import ConfigError
 from common.ids import agent_name, label
+from common.pings import Pings
 from common.tls import TlsFiles
 from common.yamltext import Document, Loc, Problem, parse
 
@@ -98,6 +100,18 @@ def host_port(text: str) -> str:
     return text
 
 
+def http_url(text: str) -> str:
+    """Admits an absolute `http://` or `https://` address without a user's name. Errors: ValueError."""
+    try:
+        at = urlsplit(text)
+        good = at.scheme in {"http", "https"} and at.hostname and at.port != 0 and at.username is None
+    except ValueError:
+        good = False
+    if not good or not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError(f"{text!r} is not an address like 'https://hc-ping.com/0123'")
+    return text
+
+
 def resolve(text: object, info: ValidationInfo) -> Path:
     """An absolute path: `~` is the user's home, a relative path starts at the configuration file's folder. Errors: ValueError."""
     if not isinstance(text, str | Path) or not str(text) or "\0" in str(text):
@@ -135,6 +149,7 @@ Count = Annotated[int, Field(strict=True, ge=1, le=1024)]
 AgentName = Annotated[str, AfterValidator(agent_name)]
 Label = Annotated[str, AfterValidator(label)]
 HostPort = Annotated[str, AfterValidator(host_port)]
+HttpUrl = Annotated[str, AfterValidator(http_url)]
 AgentAddress = Annotated[str, AfterValidator(agent_address)]
 ConfigPath = Annotated[Path, BeforeValidator(resolve)]
 SocketPath = Annotated[Path, BeforeValidator(resolve), AfterValidator(_socket)]
@@ -179,6 +194,27 @@ class LogSection(Section):
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["auto", "text", "json"] = "auto"
+
+
+class MetricsSection(Section):
+    """Metrics over HTTP for Prometheus, at /metrics. Without TLS: an address of this machine, or of a network you trust."""
+
+    listen: HostPort | None = None
+    """None: nowhere."""
+
+
+class HealthPingSection(Section):
+    """Addresses that are asked (GET) when something begins, is well, or is wrong: a watcher raises the alarm when none comes."""
+
+    start: HttpUrl | None = None
+    success: HttpUrl | None = None
+    fail: HttpUrl | None = None
+    every: Annotated[Seconds, Field(ge=1)] = 300.0
+    """How often a daemon says how it is."""
+
+    def pings(self) -> Pings:
+        """As `common.pings` takes them."""
+        return Pings(self.start, self.success, self.fail, self.every)
 
 
 # reading a file

@@ -12,12 +12,15 @@ from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 
 from common import lifecycle
 from common.clock import Clock, SystemClock
 from common.durable import make_directory
 from common.errors import ConfigError, SmarterError
+from common.exporter import exporting
 from common.logs import get
+from common.metrics import BOTH, BUILD, DESTINATION
 from common.model import Limits
 from common.tls import PeerIdentity, PeerRole, own_identity
 from common.workers import Workers
@@ -80,7 +83,8 @@ class Serving:
 
 async def run(config: DestConfig, stop: asyncio.Event, *, clock: Clock | None = None) -> None:
     """Serves until `stop` is set. Errors: ConfigError, StateInUse, SchemaTooNew, DatabaseError, StoreFailed, SmarterError."""
-    async with serving(config, clock=clock), lifecycle.told_systemd(clock or SystemClock()):
+    clock = clock or SystemClock()
+    async with serving(config, clock=clock), lifecycle.told_systemd(clock):
         await stop.wait()
 
 
@@ -101,6 +105,10 @@ async def serving(config: DestConfig, *, clock: Clock | None = None) -> AsyncIte
         await admin.start()
         sweeping = asyncio.create_task(_sweep_now_and_then(kept, clock, grace_s=config.orphan_grace))
         ends.push_async_callback(_cancelled, sweeping)
+        if (pings := config.health_ping.pings()).wanted:
+            ends.push_async_callback(_cancelled, asyncio.create_task(pings.go_on(served.status.problem, clock)))
+        BUILD.labels(config.agent.name, PeerRole.DESTINATION, version("smarter")).set(1)
+        await ends.enter_async_context(exporting(config.metrics.listen, DESTINATION, BOTH, observe=served.status.glance))
         _log.info("destination_started", agent=config.agent.name, listen=config.listen, port=port, store=str(config.store.path))
         yield Serving(port)
         _log.info("destination_stopping", agent=config.agent.name)

@@ -14,8 +14,10 @@ from common.config import (
     ByteSize,
     ConfigPath,
     Count,
+    HealthPingSection,
     HostPort,
     LogSection,
+    MetricsSection,
     Mistakes,
     Seconds,
     Section,
@@ -80,6 +82,8 @@ class DestConfig(Section):
     similar: SimilarSection = SimilarSection()
     orphan_grace: Seconds = 86400.0
     """How long an object without a recipe may lie before it is swept."""
+    metrics: MetricsSection = MetricsSection()
+    health_ping: HealthPingSection = HealthPingSection()
     log: LogSection = LogSection()
 
     @property

@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from common.clock import Clock
-from common.metrics import REFUSALS, STORE_BYTES, STORE_OBJECTS, snapshot
+from common.metrics import (
+    ACCEPTING,
+    BROKEN_CONTENTS,
+    LAST_RECEIVED,
+    LAST_VERIFIED,
+    REFUSALS,
+    STORE_BYTES,
+    STORE_OBJECTS,
+    snapshot,
+)
 from dest_agent.catalogue import Catalogue, PictureTotals, SourceCount, Totals
 from dest_agent.room import Space
 from dest_agent.verify import LAST_VERIFY_ERRORS, LAST_VERIFY_NS
@@ -45,21 +54,36 @@ class Status:
     def glance(self) -> Glance:
         """The state now. Blocks: for a thread. Errors: DatabaseError, StoreFailed."""
         totals = self._catalogue.totals("")
+        sources = tuple(self._catalogue.sources())
+        accepting = self._space.accepting
+        verified_ns, n_broken = self._catalogue.recall(LAST_VERIFY_NS), self._catalogue.recall(LAST_VERIFY_ERRORS)
         STORE_OBJECTS.set(totals.contents)
         STORE_BYTES.set(totals.stored_bytes)
+        ACCEPTING.set(accepting)
+        LAST_VERIFIED.set(verified_ns / 1e9)
+        BROKEN_CONTENTS.set(n_broken)
+        for source in sources:
+            LAST_RECEIVED.labels(source.name).set(source.last_received_ns / 1e9)
         return Glance(
             agent=self._agent,
             uptime_s=self._clock.monotonic_s() - self._started_s,
-            sources=tuple(self._catalogue.sources()),
+            sources=sources,
             totals=totals,
             free_bytes=self._space.room().free_bytes,
-            accepting=self._space.accepting,
-            last_verify_ns=self._catalogue.recall(LAST_VERIFY_NS),
-            last_verify_errors=self._catalogue.recall(LAST_VERIFY_ERRORS),
+            accepting=accepting,
+            last_verify_ns=verified_ns,
+            last_verify_errors=n_broken,
             refusals={code: int(n) for code, n in snapshot(REFUSALS).items()},
             pictures=self._catalogue.picture_totals(),
             index_bytes=_bytes_below(self._index),
         )
+
+    def problem(self) -> str:
+        """What is wrong, "" where nothing is: a full disk, contents that could not be proved. Blocks; errors: as `glance`."""
+        if not self._space.accepting:
+            return "the disk is full: uploads wait"
+        n_broken = self._catalogue.recall(LAST_VERIFY_ERRORS)
+        return f"{n_broken} contents could not be proved by the last verification" if n_broken else ""
 
 
 def _bytes_below(folder: Path) -> int:

@@ -14,6 +14,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from typing import Any
 
 import grpc.aio
@@ -24,8 +25,10 @@ from common import adminsocket, lifecycle, paths
 from common.clock import Clock, SystemClock
 from common.durable import make_directory
 from common.errors import ContentError, SmarterError, TransientError
+from common.exporter import exporting
 from common.logs import get
-from common.metrics import DELTA_FALLBACKS, FALLBACKS, snapshot
+from common.metrics import BOTH, BUILD, DELTA_FALLBACKS, FALLBACKS, SOURCE, snapshot
+from common.tls import PeerRole
 from common.wire.transport import SERVER_OPTIONS
 from common.workers import Workers
 from source_agent import groups_admin
@@ -49,6 +52,7 @@ from source_agent.rules import Rules
 from source_agent.spool import Spool
 from source_agent.tally import CLASSES, Tally
 from source_agent.tools import Tools
+from source_agent.vitals import Vitals
 from source_agent.watcher import Watcher
 
 PATIENCE_CHECK_S = 1.0
@@ -121,6 +125,7 @@ class Source:
         self.encoder.n_at_once = max(1, self.config.limits.workers - 1)
         watcher = Watcher()
         server = await self._admin_server()
+        vitals = self._vitals()
         never = asyncio.create_task(stop.wait())
         lives = [
             self.observer.watch(watcher),
@@ -131,10 +136,13 @@ class Source:
             self.encoder.run(),
             self.deliverer.run(finished=lambda: False, gives_up=False),
         ]
+        if (pings := self.config.health_ping.pings()).wanted:
+            lives.append(pings.go_on(vitals.problem, self.clock))
         tasks = [asyncio.create_task(life) for life in lives]
         _log.info("source_started", agent=self.config.agent.name, roots=len(self.roots))
         try:
-            async with lifecycle.told_systemd(self.clock):
+            metrics = exporting(self.config.metrics.listen, SOURCE, BOTH, observe=vitals.observe)
+            async with metrics, lifecycle.told_systemd(self.clock):
                 done, _ = await asyncio.wait([never, *tasks], return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
@@ -176,6 +184,11 @@ class Source:
         lost = await self.recogniser.take_up(progress=progress)
         pictures = self.recogniser.groups.counts()["pictures"]
         return Reindexed(pictures, lost, round(self.clock.monotonic_s() - self.started_s, 3))
+
+    def _vitals(self) -> Vitals:
+        BUILD.labels(self.config.agent.name, PeerRole.SOURCE, version("smarter")).set(1)
+        late_s = self.config.health_ping.late
+        return Vitals(self.journal, self.observer, self.deliverer, self.tally, self.clock, late_s=late_s)
 
     def _all_is_ready(self) -> bool:
         """Whether all that there is to deliver has been read, looked at and made."""

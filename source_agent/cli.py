@@ -63,8 +63,15 @@ def once(config_path: Path, *, drain: bool, as_json: bool) -> ExitCode:
     logs.configure(config.log.level, config.log.format)
 
     async def work() -> Summary:
-        async with assembled(config) as source:
-            summary = await source.once(drain=drain)
+        pings = config.health_ping.pings()
+        await pings.tell("start")
+        try:
+            async with assembled(config) as source:
+                summary = await source.once(drain=drain)
+        except Exception:
+            await pings.tell("fail")
+            raise
+        await pings.tell("fail" if summary.is_partial else "success")
         return replace(summary, cpu_seconds=round(cpu_s(), 3))
 
     summary = asyncio.run(work())

@@ -19,9 +19,11 @@ from common.config import (
     ByteSize,
     ConfigPath,
     Count,
+    HealthPingSection,
     HostPort,
     Label,
     LogSection,
+    MetricsSection,
     Mistakes,
     Seconds,
     Section,
@@ -127,6 +129,13 @@ class PolicySection(Section):
         return roots
 
 
+class SourceHealthPingSection(HealthPingSection):
+    """Likewise, with what is a failure at a source."""
+
+    late: Annotated[Seconds, Field(gt=0)] = 3600.0
+    """A version that is no member may wait so long for its receipt, and the link be down so long."""
+
+
 class SourceLimits(Section):
     """What the source agent may use of its machine."""
 
@@ -150,6 +159,8 @@ class SourceConfig(Section):
     limits: SourceLimits = SourceLimits()
     patience: Annotated[Seconds, Field(gt=0)] = 60.0
     """How long `once` goes on without any progress before it gives up."""
+    metrics: MetricsSection = MetricsSection()
+    health_ping: SourceHealthPingSection = SourceHealthPingSection()
     log: LogSection = LogSection()
 
     @field_validator("policies", mode="after")

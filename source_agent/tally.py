@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from common.clock import Clock
-from common.metrics import RECEIPT_SECONDS, SENT_BYTES
+from common.metrics import DELIVERED_BYTES, RECEIPT_SECONDS, SENT_BYTES
 from common.model import Kind, Role, Version
 
 CLASSES = ("offers", "whole", "approximations", "deltas", "chunks", "other")
@@ -52,6 +52,7 @@ class Tally:
         """A version has its receipt; `uploaded` where its content's bytes were sent for it."""
         self.versions += 1
         self.logical_bytes += version.size
+        DELIVERED_BYTES.inc(version.size)
         self.last_receipt_ns = self.clock.now_ns()
         RECEIPT_SECONDS.observe(max(0.0, (self.last_receipt_ns - version.observed_ns) / 1e9))
         if uploaded:

@@ -21,6 +21,7 @@ from common.wire.transport import MAX_MESSAGE_BYTES
 from common.wire.versions import MAX_XATTR_VALUE_BYTES, MAX_XATTRS
 from dest_agent.cli import main as smarter_dest
 from source_agent.cli import main as smarter_source
+from tools.metrics_page import PAGE, page
 
 HOUSE = Path(__file__).parents[1]
 PROGRAMS: dict[str, click.Command] = {"smarter": smarter, "smarter-source": smarter_source, "smarter-dest": smarter_dest}
@@ -81,6 +82,11 @@ def test_the_page_about_deltas_lists_every_method_step_and_search() -> None:
     assert sorted(re.findall("`([^`]+)`", " ".join(methods))) == sorted(METHODS)
     assert re.findall(r"^\| (\d+) \| `(\w+)` \|", text, re.MULTILINE) == [(str(n), step.__name__) for n, step in STEPS.items()]
     assert re.findall(r"^\| `(\w+)` \| [^|]+ \|$", text, re.MULTILINE) == [*PLACES, *LEVELS]
+
+
+def test_the_page_of_metrics_is_what_the_agents_export() -> None:
+    """Somebody who adds one runs `make metrics`."""
+    assert PAGE.read_text() == page()
 
 
 def test_no_document_leads_out_of_the_tree() -> None:

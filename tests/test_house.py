@@ -158,6 +158,7 @@ def test_log_events_are_facts() -> None:
         "proto/PROTOCOL.md",
         "common/GLOSSARY.md",
         "common/delta/DELTA.md",
+        "deploy/METRICS.md",
         "common/kernel/KERNEL.md",
     ],
 )

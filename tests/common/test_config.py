@@ -101,7 +101,7 @@ def test_a_complete_configuration_shows_the_defaults(name: str, tmp_path: Path) 
     complete = loader(CONFIGS / f"{name}.yaml")
     (tmp_path / f"{name}.yaml").write_text((CONFIGS / "minimal" / f"{name}.yaml").read_text())
     least = loader(tmp_path / f"{name}.yaml")
-    for field in ("limits", "log", "patience", "orphan_grace"):
+    for field in ("limits", "log", "patience", "orphan_grace", "metrics", "health_ping"):
         assert getattr(complete, field, None) == getattr(least, field, None)
     if isinstance(complete, SourceConfig) and isinstance(least, SourceConfig):
         shown, default = (c.policies[0].model_dump(exclude={"name", "roots"}) for c in (complete, least))

@@ -9,7 +9,7 @@ import pytest
 
 
 def needed(program: str, *, package: str) -> str:
-    """Where a program is. Without it the test is skipped with the package that has it; a CI machine must have it: it fails there."""
+    """Where a program is. Without it the test is skipped and names the package; where CI is set it fails."""
     found = shutil.which(program)
     if found is None:
         what = f"{program} is not here: apt-get install {package}"
