@@ -53,6 +53,7 @@ schemas: $(VENV)/installed
 
 metrics: $(VENV)/installed
 	$(BIN)/python -m tools.metrics_page
+	$(BIN)/python -m tools.dashboard
 
 # dist/smarter_VERSION_ARCH.deb for the Debian release that this machine runs: DEB_PYTHON is its own interpreter.
 DEB_PYTHON ?= /usr/bin/python3
