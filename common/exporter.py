@@ -13,11 +13,9 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, ClassVar
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
-from prometheus_client import CollectorRegistry
-
 from common.errors import SmarterError
 from common.logs import get
-from common.metrics import CONTENT_TYPE, exposition
+from common.metrics import CONTENT_TYPE, Registry, exposition
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
@@ -38,7 +36,7 @@ class _Request(WSGIRequestHandler):
 
 
 @asynccontextmanager
-async def exporting(listen: str | None, *registries: CollectorRegistry, observe: Callable[[], object]) -> AsyncIterator[int]:
+async def exporting(listen: str | None, *registries: Registry, observe: Callable[[], object]) -> AsyncIterator[int]:
     """Answers on HOST:PORT for the length of the block, and gives the port; without an address it does nothing and gives 0.
 
     `observe` brings the gauges up to date before each answer; it is called in a thread. Errors: SmarterError where the
@@ -63,9 +61,7 @@ async def exporting(listen: str | None, *registries: CollectorRegistry, observe:
             await asyncio.to_thread(server.shutdown)
 
 
-def _answer(
-    request: WSGIEnvironment, registries: tuple[CollectorRegistry, ...], observe: Callable[[], object]
-) -> tuple[str, str]:
+def _answer(request: WSGIEnvironment, registries: tuple[Registry, ...], observe: Callable[[], object]) -> tuple[str, str]:
     if request.get("PATH_INFO") != "/metrics":
         return "404 Not Found", "the metrics are at /metrics\n"
     if request.get("REQUEST_METHOD") != "GET":
@@ -84,6 +80,8 @@ def _bound(listen: str) -> WSGIServer:
     host = host.strip("[]")
 
     class Server(WSGIServer):
+        """Of the address's family."""
+
         address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
 
         def handle_error(self, _request: object, client_address: object) -> None:

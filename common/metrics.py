@@ -9,7 +9,8 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.metrics import MetricWrapperBase
 
-SOURCE, DESTINATION, BOTH = CollectorRegistry(), CollectorRegistry(), CollectorRegistry()
+Registry = CollectorRegistry
+SOURCE, DESTINATION, BOTH = Registry(), Registry(), Registry()
 """The program's own: nothing that a library declares at import gets in. An agent tells what is in its own and in that of both."""
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -109,7 +110,7 @@ PINGS = Counter("smarter_health_pings", "Health pings by event and outcome", ["e
 ProcessCollector(registry=BOTH)
 
 
-def exposition(*registries: CollectorRegistry) -> str:
+def exposition(*registries: Registry) -> str:
     """The metrics of some registries as Prometheus reads them."""
     return "".join(generate_latest(registry).decode() for registry in registries)
 

@@ -159,6 +159,7 @@ def test_log_events_are_facts() -> None:
         "common/GLOSSARY.md",
         "common/delta/DELTA.md",
         "deploy/METRICS.md",
+        "deploy/RECIPES.md",
         "common/kernel/KERNEL.md",
     ],
 )
