@@ -8,7 +8,7 @@ KERNEL      := setup.py $(wildcard common/kernel/*.pyx common/kernel/*.pxd)
 CAN_COMPILE := import os, shutil, sysconfig as s; compiler = os.environ.get("CC") or s.get_config_var("CC") or "cc"; \
   raise SystemExit(not (shutil.which(compiler.split()[0]) and os.path.exists(os.path.join(s.get_path("include"), "Python.h"))))
 
-.PHONY: demo test check proto schemas metrics deb bench format clean soak fuzz
+.PHONY: demo test check proto schemas metrics deb try-deb bench format clean soak fuzz
 
 demo: $(VENV)/installed
 	$(BIN)/smarter demo $(DEMO_FLAGS)
@@ -59,6 +59,10 @@ metrics: $(VENV)/installed
 DEB_PYTHON ?= /usr/bin/python3
 deb:
 	PYTHON=$(DEB_PYTHON) deploy/deb/build
+
+# Installs the package in a root of its own and boots both units there; as root, with systemd-container.
+try-deb: deb $(VENV)/tested
+	$(BIN)/pytest -n0 -m package tests/deploy/test_package.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info
