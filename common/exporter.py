@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
@@ -46,14 +47,8 @@ async def exporting(listen: str | None, *registries: Registry, observe: Callable
         yield 0
         return
 
-    def answer(request: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        status, text = _answer(request, registries, observe)
-        body = text.encode()
-        start_response(status, [("Content-Type", CONTENT_TYPE), ("Content-Length", str(len(body)))])
-        return [body]
-
     with _bound(listen) as server:
-        server.set_app(answer)
+        server.set_app(partial(_respond, registries, observe))
         threading.Thread(target=server.serve_forever, args=(POLL_S,), name="exporter", daemon=True).start()
         try:
             yield server.server_port
@@ -61,7 +56,16 @@ async def exporting(listen: str | None, *registries: Registry, observe: Callable
             await asyncio.to_thread(server.shutdown)
 
 
-def _answer(request: WSGIEnvironment, registries: tuple[Registry, ...], observe: Callable[[], object]) -> tuple[str, str]:
+def _respond(
+    registries: Sequence[Registry], observe: Callable[[], object], request: WSGIEnvironment, start_response: StartResponse
+) -> Iterable[bytes]:
+    status, text = _answer(registries, observe, request)
+    body = text.encode()
+    start_response(status, [("Content-Type", CONTENT_TYPE), ("Content-Length", str(len(body)))])
+    return [body]
+
+
+def _answer(registries: Sequence[Registry], observe: Callable[[], object], request: WSGIEnvironment) -> tuple[str, str]:
     if request.get("PATH_INFO") != "/metrics":
         return "404 Not Found", "the metrics are at /metrics\n"
     if request.get("REQUEST_METHOD") != "GET":
