@@ -79,8 +79,10 @@ class Pings:
                 wrong = str(error)
             now_s = clock.monotonic_s()
             if now_s >= due_s or bool(wrong) != bool(told):
-                if wrong and wrong != told:
+                if wrong and not told:
                     _log.warning("health_failed", reason=wrong)
+                elif told and not wrong:
+                    _log.info("health_recovered", reason=told)
                 await self.tell("fail" if wrong else "success")
                 told, due_s = wrong, now_s + self.every_s
             await clock.sleep(min(self.every_s, PING_S))

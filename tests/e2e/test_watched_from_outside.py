@@ -7,6 +7,7 @@ import socket
 from collections.abc import Mapping
 from urllib.request import urlopen
 
+from tests.e2e.test_bad_disks import objects_of, rot
 from tests.fakes.http import Heard, listening
 from tests.fakes.sites import DEST, SOURCE, sites, until
 from tests.fakes.trees import write_library
@@ -71,6 +72,33 @@ def test_daemons_that_work_say_so_and_tell_their_figures() -> None:
         until(lambda: len(watcher.paths) == 4, "both daemons have said how they are")
         assert sorted(watcher.paths) == ["dest/start", "dest/success", "source/start", "source/success"]
         assert (source.stop(), dest.stop()) == (0, 0)
+
+
+def test_what_goes_wrong_is_told_within_seconds() -> None:
+    """A disk that loses a bit, a folder that is not there any more, a destination that does not come back."""
+    told = {"every": "1s"}
+    with listening() as watcher:
+
+        def source_said() -> str:
+            return [path for path in watcher.paths if path.startswith("source/")][-1].removeprefix("source/")
+
+        in_source = {"health_ping": {**pings(watcher, "source"), **told, "late": "2s"}}
+        in_dest = {"health_ping": {**pings(watcher, "dest"), **told}}
+        with sites(policy={"settle": "0.1s", "rescan": "1s"}, in_source=in_source, in_dest=in_dest) as at:
+            write_library(at.library)
+            dest = at.dest()
+            at.source()
+            until(at.caught_up, "the library is delivered")
+            rot(objects_of(at)[0])
+            at.verify(code=30)
+            until(lambda: "dest/fail" in watcher.paths, "the destination says that a content is broken")
+            until(lambda: source_said() == "success", "the source has nothing to say against it")
+            at.library.rename(at.folder / "unmounted")
+            until(lambda: source_said() == "fail", "the source says that its root is gone")
+            (at.folder / "unmounted").rename(at.library)
+            until(lambda: source_said() == "success", "the source says that it is back")
+            dest.kill()
+            until(lambda: source_said() == "fail", "the source says that nobody answers")
 
 
 def test_one_scan_tells_how_it_went() -> None:
