@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import resource
 import time
+from datetime import UTC, tzinfo
+from pathlib import Path
 from typing import Protocol
+from zoneinfo import ZoneInfo
+
+_LOCAL = Path("/etc/localtime")
 
 
 class Clock(Protocol):
@@ -47,3 +53,23 @@ def cpu_s() -> float:
     own = resource.getrusage(resource.RUSAGE_SELF)
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
     return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
+
+
+def local_zone() -> tzinfo:
+    """The machine's time zone, by `TZ` or else /etc/localtime; UTC where there is neither. Errors: ValueError."""
+    name = os.environ.get("TZ", "").removeprefix(":")
+    try:
+        if name.startswith("/") or (not name and _LOCAL.exists()):
+            with (Path(name) if name else _LOCAL).open("rb") as file:
+                return ZoneInfo.from_file(file, key=name or "local")
+        return ZoneInfo(name) if name else UTC
+    except (KeyError, OSError, ValueError) as error:
+        raise ValueError(f"the machine's time zone {name or str(_LOCAL)!r} cannot be read: name one as `timezone`") from error
+
+
+def zone_named(name: str) -> tzinfo:
+    """A time zone by its name, such as Europe/Lisbon. Errors: ValueError."""
+    try:
+        return ZoneInfo(name)
+    except (KeyError, OSError, ValueError) as error:
+        raise ValueError(f"{name!r} is not a time zone: write a name like 'Europe/Lisbon' or 'UTC'") from error

@@ -11,8 +11,9 @@ import difflib
 import os
 import re
 from collections.abc import Iterable, Iterator
+from datetime import UTC, tzinfo
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -24,12 +25,16 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     WithJsonSchema,
+    field_validator,
+    model_validator,
 )
 from pydantic_core import ErrorDetails
 
+from common.clock import local_zone, zone_named
 from common.errors import ConfigError
 from common.ids import agent_name, label
 from common.pings import Pings
+from common.timetable import Timetable, TimetableMistakes
 from common.tls import TlsFiles
 from common.yamltext import Document, Loc, Problem, parse
 
@@ -133,6 +138,18 @@ def _socket(path: Path) -> Path:
     return path
 
 
+def timetable_text(value: object) -> str:
+    """Admits a timetable; a bare number is one too. Errors: Mistakes."""
+    text = str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+    if not isinstance(text, str):
+        raise ValueError(f"{value!r} is not a timetable: write a rate, or entries like '08:00,512k 19:00,off'")  # noqa: TRY004 - pydantic's
+    try:
+        Timetable(text)
+    except TimetableMistakes as error:
+        raise Mistakes([((), mistake) for mistake in error.mistakes]) from error
+    return text
+
+
 def available_cpus() -> int:
     """The processors this process may use: the default number of workers."""
     return len(os.sched_getaffinity(0))
@@ -151,6 +168,7 @@ Label = Annotated[str, AfterValidator(label)]
 HostPort = Annotated[str, AfterValidator(host_port)]
 HttpUrl = Annotated[str, AfterValidator(http_url)]
 AgentAddress = Annotated[str, AfterValidator(agent_address)]
+TimetableText = Annotated[str, BeforeValidator(timetable_text)]
 ConfigPath = Annotated[Path, BeforeValidator(resolve)]
 SocketPath = Annotated[Path, BeforeValidator(resolve), AfterValidator(_socket)]
 
@@ -215,6 +233,35 @@ class HealthPingSection(Section):
     def pings(self) -> Pings:
         """As `common.pings` takes them."""
         return Pings(self.start, self.success, self.fail, self.every)
+
+
+class BandwidthSection(Section):
+    """When how much may travel, class by class: every key but the time zone is a timetable."""
+
+    timezone: str | None = None
+    """Whose hours these are; None: the machine's."""
+    link: TimetableText = "off"
+    """All classes together."""
+
+    @field_validator("timezone", mode="after")
+    @classmethod
+    def _known(cls, timezone: str | None) -> str | None:
+        if timezone is not None:
+            zone_named(timezone)
+        return timezone
+
+    @model_validator(mode="after")
+    def _has_zone(self) -> Self:
+        self.timetables()
+        return self
+
+    def timetables(self) -> dict[str, Timetable]:
+        """The timetable of each class. Errors: ValueError where hours are named and the machine's zone cannot be read."""
+        texts = {name: str(getattr(self, name)) for name in type(self).model_fields if name != "timezone"}
+        zone: tzinfo = UTC  # a rate that always holds needs no hours
+        if any("," in text for text in texts.values()):
+            zone = zone_named(self.timezone) if self.timezone is not None else local_zone()
+        return {name: Timetable(text, zone) for name, text in texts.items()}
 
 
 # reading a file

@@ -16,6 +16,7 @@ from common.config import (
     AdminSection,
     AgentName,
     AgentSection,
+    BandwidthSection,
     ByteSize,
     ConfigPath,
     Count,
@@ -27,6 +28,7 @@ from common.config import (
     Mistakes,
     Seconds,
     Section,
+    TimetableText,
     TlsSection,
     available_cpus,
     load,
@@ -93,6 +95,17 @@ class ImagesSection(Section):
     """How long a new group waits for the user's word before the richest picture is taken."""
 
 
+class SourceBandwidth(BandwidthSection):
+    """When how much may go, by class."""
+
+    representatives: TimetableText = "off"
+    """Pictures that stand for their groups, and the small messages about everything."""
+    chunks: TimetableText = "off"
+    """Contents that are no pictures."""
+    deferred: TimetableText = "off"
+    """Members of groups."""
+
+
 class PolicySection(Section):
     """A named set of roots with their rules."""
 
@@ -112,6 +125,17 @@ class PolicySection(Section):
     """How pictures are recoded: `best` makes the fewest bytes; `fast` spends a tenth of the time, for 3 % more of JPEGs and 40 %
     more of PNGs; `auto`: best while contents wait for the link, and in the first hour of `once --drain`; else JPEGs as `fast`."""
     images: ImagesSection = ImagesSection()
+    deferred: Literal["offpeak", "idle", "always"] = "idle"
+    """When members of groups go, if no representative waits: `offpeak` while the timetables of `deferred` are not closed; `idle`
+    besides only while the link's delay is low; `always` at any hour."""
+    inline_limit: ByteSize = 64 << 10
+    """A delta that is no larger goes at once, whatever the hour."""
+    deadline: Annotated[Seconds, Field(gt=0)] = 7 * 86400.0
+    """A member goes this long after it was seen, whatever the hour."""
+    pin_budget: Annotated[ByteSize, Field(gt=0)] | None = None
+    """Bytes of contents that members keep pinned while they wait; the oldest beyond it go whatever the hour. None: no bound."""
+    bandwidth: SourceBandwidth = SourceBandwidth()
+    """Of this policy alone, within those of the whole agent."""
     max_file_bytes: ByteSize | None = None
     """Larger files are named as refused instead of sent; None: as large as the destination takes."""
 
@@ -156,6 +180,7 @@ class SourceConfig(Section):
     destination: DestinationSection
     admin: AdminSection
     policies: Annotated[tuple[PolicySection, ...], Field(min_length=1)]
+    bandwidth: SourceBandwidth = SourceBandwidth()
     limits: SourceLimits = SourceLimits()
     patience: Annotated[Seconds, Field(gt=0)] = 60.0
     """How long `once` goes on without any progress before it gives up."""

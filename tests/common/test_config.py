@@ -101,11 +101,40 @@ def test_a_complete_configuration_shows_the_defaults(name: str, tmp_path: Path) 
     complete = loader(CONFIGS / f"{name}.yaml")
     (tmp_path / f"{name}.yaml").write_text((CONFIGS / "minimal" / f"{name}.yaml").read_text())
     least = loader(tmp_path / f"{name}.yaml")
-    for field in ("limits", "log", "patience", "orphan_grace", "metrics", "health_ping"):
+    for field in ("bandwidth", "limits", "log", "patience", "orphan_grace", "metrics", "health_ping"):
         assert getattr(complete, field, None) == getattr(least, field, None)
     if isinstance(complete, SourceConfig) and isinstance(least, SourceConfig):
         shown, default = (c.policies[0].model_dump(exclude={"name", "roots"}) for c in (complete, least))
         assert shown == default
+
+
+def test_every_mistake_in_a_timetable_is_named_at_its_line(tmp_path: Path) -> None:
+    """And a time zone that there is not; what the machine calls its own is asked for only where hours are named."""
+    text = (
+        SOURCE
+        + 'bandwidth:\n  timezone: Lisbon\n  link: "08:00,1M 9:00,2M 10:00,0"\n  deferred: [1M]\n  chunks: 512\n  restore: 1M\n'
+    )
+    assert [found.split(": write")[0] for found in problems(load_source_config, tmp_path, text)] == [
+        "9: bandwidth.timezone: 'Lisbon' is not a time zone",
+        "10: bandwidth.link: at character 10: '9:00' is not a time",
+        "10: bandwidth.link: at character 18: '0' may be read as no limit or as nothing",
+        "11: bandwidth.deferred: ['1M'] is not a timetable",
+        "13: bandwidth.restore: is not a key here",
+    ]
+
+
+def test_the_hours_are_the_machines_unless_a_zone_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine whose zone cannot be read is told to name one, if it matters."""
+    monkeypatch.setenv("TZ", ":America/Lima")
+    hours = SOURCE + 'bandwidth: {deferred: "08:00,1M 19:00,closed"}\n'
+    noon_ns = 12 * 3600 * 10**9
+    assert source_config(tmp_path, hours).bandwidth.timetables()["deferred"].at(noon_ns).rates.up == 0
+    zoned = hours.replace("{deferred", "{timezone: UTC, deferred")
+    assert source_config(tmp_path, zoned).bandwidth.timetables()["deferred"].at(noon_ns).rates.up == 1 << 20
+    monkeypatch.setenv("TZ", "Nowhere/Else")
+    assert problems(load_source_config, tmp_path, hours)[0].endswith("cannot be read: name one as `timezone`")
+    source_config(tmp_path, zoned)
+    source_config(tmp_path, SOURCE + "bandwidth: {link: 1M}\n")
 
 
 def test_relative_paths_start_at_the_folder_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
