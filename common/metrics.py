@@ -63,6 +63,10 @@ LAST_RESCAN = Gauge(
 QUARANTINED = Gauge("smarter_quarantined_versions", "Versions that the destination refused for good", registry=SOURCE)
 UNREADABLE_PATHS = Gauge("smarter_unreadable_paths", "Paths that cannot be read now", registry=SOURCE)
 UNAVAILABLE_ROOTS = Gauge("smarter_unavailable_roots", "Roots that cannot be read at all", registry=SOURCE)
+WINDOW_OPEN = Gauge("smarter_window_open", "Whether anything of a class may go now", ["class"], registry=SOURCE)
+"""class: link, representatives, chunks, deferred; so in the two that follow."""
+RATE = Gauge("smarter_rate_bytes_per_second", "What a class may send now, +Inf for no limit", ["class"], registry=SOURCE)
+WAITED_SECONDS = Counter("smarter_waited_seconds", "Seconds that frames waited for their turn", ["class"], registry=SOURCE)
 
 # destination
 

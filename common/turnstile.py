@@ -40,6 +40,12 @@ class Turnstile:
             self.turns.withdraw(turn)
         return self._clock.monotonic_s() - asked_s
 
+    def refuse(self, turn: Turn, error: Exception) -> None:
+        """Whoever waits for a turn hears that it will not come."""
+        if not (passing := self._passing[turn]).done():
+            self.turns.withdraw(turn)
+            passing.set_exception(error)
+
     def change(self) -> None:
         """Rates, or what is held, are others now."""
         self._changed.set()

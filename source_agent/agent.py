@@ -45,14 +45,17 @@ from source_agent.groups_admin import GroupsAdmin
 from source_agent.intake import Intake
 from source_agent.journal import Journal
 from source_agent.observer import Observer
+from source_agent.pacing import Pacing
 from source_agent.pins import PinMode, Pins
 from source_agent.recogniser import Recogniser
+from source_agent.reloading import Changes, changes, plan_of, taken_over
 from source_agent.roots import Compression, Root
 from source_agent.rules import Rules
 from source_agent.spool import Spool
 from source_agent.tally import CLASSES, Tally
 from source_agent.tools import Tools
 from source_agent.vitals import Vitals
+from source_agent.waiting import loads, pinned_beyond
 from source_agent.watcher import Watcher
 
 PATIENCE_CHECK_S = 1.0
@@ -116,8 +119,17 @@ class Source:
     recogniser: Recogniser
     encoder: Encoder
     deliverer: Deliverer
+    pacing: Pacing
     tally: Tally
     started_s: float
+
+    def reload(self, config: SourceConfig) -> Changes:
+        """Takes over what of another configuration takes effect at once, and says what that is and what needs a restart."""
+        changed = changes(self.config, config)
+        self.config = taken_over(self.config, config)
+        self.pacing.reload(plan_of(self.config))
+        _log.info("configuration_reloaded", taken=changed.taken, at_restart=changed.at_restart)
+        return changed
 
     async def run(self, stop: asyncio.Event) -> None:
         """The daemon. Errors: SmarterError where something cannot be bound or opened; runs until `stop` otherwise."""
@@ -135,6 +147,7 @@ class Source:
             self.recogniser.reviews(),
             self.encoder.run(),
             self.deliverer.run(finished=lambda: False, gives_up=False),
+            self._pace(),
         ]
         if (pings := self.config.health_ping.pings()).wanted:
             lives.append(pings.go_on(vitals.problem, self.clock))
@@ -153,11 +166,12 @@ class Source:
             _log.info("source_stopped", agent=self.config.agent.name)
 
     async def once(self, *, drain: bool) -> Summary:
-        """One scan and all that it leads to; with `drain` also what waits for the user's word.
+        """One scan and all that it leads to; with `drain` also what waits for its hour, or for the user's word.
 
         Errors: PeerError, ConfigError; TransientError when patience runs out.
         """
         if drain:
+            self.pacing.drain()
             self.recogniser.end_reviews()
             self.deliverer.tools.unhurried_until_s = self.clock.monotonic_s() + UNHURRIED_S
         else:
@@ -170,7 +184,8 @@ class Source:
         encoding = asyncio.create_task(self.encoder.run())
         delivering = asyncio.create_task(self.deliverer.run(finished=self._all_is_ready, gives_up=True))
         losing_patience = asyncio.create_task(self._lose_patience())
-        tasks = (looking, recognising, encoding, delivering, losing_patience)
+        pacing = asyncio.create_task(self._pace())
+        tasks = (looking, recognising, encoding, delivering, losing_patience, pacing)
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -189,6 +204,9 @@ class Source:
         BUILD.labels(self.config.agent.name, PeerRole.SOURCE, version("smarter")).set(1)
         late_s = self.config.health_ping.late
         return Vitals(self.journal, self.observer, self.deliverer, self.tally, self.clock, late_s=late_s)
+
+    async def _pace(self) -> None:
+        await self.pacing.run(lambda: {of: load.n_bytes for of, load in loads(self.journal).items()})
 
     def _all_is_ready(self) -> bool:
         """Whether all that there is to deliver has been read, looked at and made."""
@@ -326,11 +344,20 @@ async def assembled(config: SourceConfig, *, clock: Clock | None = None, keeps_l
             look_again=observer.look_again,
         )
         encoder.take_up()
+        pacing = Pacing(
+            plan_of(config),
+            clock,
+            kept=journal.meta("orders"),
+            keep=lambda orders: journal.set_meta("orders", orders),
+            promoted=lambda policy, budget_bytes: pinned_beyond(journal, policy, budget_bytes),
+        )
+        pacing.changed = wake.set
         tools = Tools(
             journal=journal,
             spool=spool,
             pins=pins,
             tally=tally,
+            pacing=pacing,
             clock=clock,
             look_again=observer.look_again,
             pictures=recogniser,
@@ -342,7 +369,7 @@ async def assembled(config: SourceConfig, *, clock: Clock | None = None, keeps_l
         )
         deliverer = Deliverer(config.destination.address, config.tls.files(), config.destination.server_name, tools, clock)
         try:
-            yield Source(config, clock, roots, journal, observer, recogniser, encoder, deliverer, tally, started_s)
+            yield Source(config, clock, roots, journal, observer, recogniser, encoder, deliverer, pacing, tally, started_s)
         finally:
             await workers.close()
 

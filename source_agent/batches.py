@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import grpc.aio
@@ -24,14 +25,24 @@ from common.wire.replication import (
     versions_to_pb,
 )
 from source_agent.deliveries import Delivery
+from source_agent.pacing import Pacing
 from source_agent.tally import Tally
 
 MAX_BATCH_BYTES = 512 * 1024
 _SKETCH_BYTES = 2560
 
 Answer = TypeVar("Answer")
-Said = TypeVar("Said", Delivery, Announcement)
+Waiting = TypeVar("Waiting", Delivery, Announcement)
 Jobs = list[Coroutine[Any, Any, None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What every message meets on its way: the destination's limits, its turn, and who counts it."""
+
+    limits: Limits
+    tally: Tally
+    pacing: Pacing
 
 
 def exchange_offers(
@@ -39,8 +50,7 @@ def exchange_offers(
     waiting: asyncio.Queue[Delivery],
     answer: Callable[[Plan], Awaitable[None]],
     *,
-    limits: Limits,
-    tally: Tally,
+    said: Said,
     offer: Callable[[Sequence[Delivery]], Awaitable[list[Offer]]],
 ) -> Jobs:
     """The two jobs of an Offer stream: what waits goes out, every plan that comes is handed to `answer`."""
@@ -49,7 +59,7 @@ def exchange_offers(
         """What is said of their contents."""
         return offers_to_pb(await offer(batch))
 
-    return [_write(call, waiting, to_pb, limits, _counter(tally, "offers")), _read(call, plans_from_pb, answer)]
+    return [_write(call, waiting, to_pb, said, "offers"), _read(call, plans_from_pb, answer)]
 
 
 def exchange_records(
@@ -57,8 +67,7 @@ def exchange_records(
     waiting: asyncio.Queue[Delivery],
     answer: Callable[[Receipt], Awaitable[None]],
     *,
-    limits: Limits,
-    tally: Tally,
+    said: Said,
 ) -> Jobs:
     """The two jobs of a Record stream: what waits goes out, every receipt that comes is handed to `answer`."""
 
@@ -66,7 +75,7 @@ def exchange_records(
         """The versions."""
         return versions_to_pb(d.version for d in batch)
 
-    return [_write(call, waiting, to_pb, limits, _counter(tally, "other")), _read(call, receipts_from_pb, answer)]
+    return [_write(call, waiting, to_pb, said, "other"), _read(call, receipts_from_pb, answer)]
 
 
 def exchange_announcements(
@@ -74,8 +83,7 @@ def exchange_announcements(
     waiting: asyncio.Queue[Announcement],
     answer: Callable[[int], Awaitable[None]],
     *,
-    limits: Limits,
-    tally: Tally,
+    said: Said,
 ) -> Jobs:
     """The two jobs of an Announce stream: what waits goes out, the number of each that was heard is handed to `answer`."""
 
@@ -83,29 +91,27 @@ def exchange_announcements(
         """Versions and what they look like."""
         return announcements_to_pb(batch)
 
-    return [_write(call, waiting, to_pb, limits, _counter(tally, "approximations")), _read(call, announced_from_pb, answer)]
-
-
-def _counter(tally: Tally, kind: str) -> Callable[[int], None]:
-    return lambda n_bytes: tally.sent(kind, n_bytes)
+    return [_write(call, waiting, to_pb, said, "approximations"), _read(call, announced_from_pb, answer)]
 
 
 async def _write(
     call: grpc.aio.StreamStreamCall[Any, Any],
-    waiting: asyncio.Queue[Said],
-    to_pb: Callable[[list[Said]], Awaitable[Any]],
-    limits: Limits,
-    count: Callable[[int], None],
+    waiting: asyncio.Queue[Waiting],
+    to_pb: Callable[[list[Waiting]], Awaitable[Any]],
+    said: Said,
+    kind: str,
 ) -> None:
     while True:
         batch = [await waiting.get()]
         n_bytes = _message_bytes(batch[0])
-        while not waiting.empty() and len(batch) < limits.batch and n_bytes < MAX_BATCH_BYTES:
+        most_bytes = said.pacing.control_bytes(MAX_BATCH_BYTES)
+        while not waiting.empty() and len(batch) < said.limits.batch and n_bytes < most_bytes:
             batch.append(waiting.get_nowait())
             n_bytes += _message_bytes(batch[-1])
         message = await to_pb(batch)
+        await said.pacing.control_turn(message.ByteSize())
         await call.write(message)
-        count(message.ByteSize())
+        said.tally.sent(kind, message.ByteSize())
 
 
 async def _read(

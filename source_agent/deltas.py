@@ -5,7 +5,7 @@ A member in a group that waits for the user's word is left alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from common.database import Connection
@@ -18,9 +18,10 @@ from source_agent.deliveries import Delivery
 from source_agent.delta_rows import DeltaStep, Made
 from source_agent.groups import likeness_of
 from source_agent.journal import Journal
-from source_agent.rows import is_durable, stands
+from source_agent.rows import delta_passes, gated, is_durable, stands
 from source_agent.spool import content_of
 from source_agent.states import DeltaState, State
+from source_agent.windows import Gate
 
 Transform = list[list[float]]
 _NO_AREA = 1e-9
@@ -105,15 +106,16 @@ class Deltas:
             row = db.execute(query, (target, State.DEFERRED)).fetchone()
             return None if row is None else self._journal.delivery(row)
 
-    def ready(self, *, limit: int) -> list[Ready]:
-        """Deliveries whose deltas are made, in the order in which they were asked for."""
+    def ready(self, *, limit: int, gates: Sequence[Gate]) -> list[Ready]:
+        """Deliveries whose deltas are made and may go now, in the order in which they were asked for."""
+        opened, bounds = gated("v", gates)
         query = (
             "SELECT v.*, d.base AS d_base, d.method AS d_method, d.n_bytes AS d_bytes, d.digest AS d_digest FROM delta d"  # noqa: S608
-            f" JOIN version v ON v.digest = d.target AND v.state = ? WHERE d.state = ? AND {_FREE} AND {_SAID}"
-            " ORDER BY d.id, v.seq LIMIT ?"
+            f" JOIN version v ON v.digest = d.target AND v.state = ? {opened} WHERE d.state = ? AND {_FREE} AND {_SAID}"
+            f" AND {delta_passes('v', 'd')} ORDER BY d.id, v.seq LIMIT ?"
         )
         with self._journal.reading() as db:
-            rows = db.execute(query, (State.DEFERRED, DeltaState.ENCODED, limit)).fetchall()
+            rows = db.execute(query, (State.DEFERRED, *bounds, DeltaState.ENCODED, limit)).fetchall()
             return [
                 Ready(
                     self._journal.delivery(row),

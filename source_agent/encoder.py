@@ -34,6 +34,7 @@ from source_agent.journal import Journal
 from source_agent.spool import Changed, Parcel, Spool
 from source_agent.states import DeltaState
 from source_agent.tally import Tally
+from source_agent.windows import Gate
 
 WINDOW = 256
 """Members that are taken up together."""
@@ -255,9 +256,9 @@ class Encoder:
 
     # what the sender asks and says
 
-    async def ready(self, *, limit: int) -> list[Ready]:
-        """Members whose deltas may go."""
-        return await asyncio.to_thread(self.deltas.ready, limit=limit)
+    async def ready(self, *, limit: int, gates: Sequence[Gate]) -> list[Ready]:
+        """Members whose deltas may go through one of the gates."""
+        return await asyncio.to_thread(self.deltas.ready, limit=limit, gates=gates)
 
     async def unannounced(self, *, limit: int) -> list[Announcement]:
         """What is to be said of members before their deltas go."""

@@ -21,7 +21,7 @@ from common.wire.versions import attributes_from_bytes, attributes_to_bytes
 from source_agent import delta_rows
 from source_agent.deliveries import Delivery, Observation, RootId, RootKey
 from source_agent.delta_rows import DeltaStep
-from source_agent.rows import below, has_entry, is_given_up, standing, stands
+from source_agent.rows import BRINGS_MEMBER, below, has_entry, is_given_up, standing, stands
 from source_agent.schema import UPGRADES
 from source_agent.states import UNDELIVERED, DeltaState, State, step
 
@@ -181,17 +181,18 @@ class Journal:
             )
         yield self.delivery(db.execute("SELECT * FROM version WHERE seq = ?", (seq,)).fetchone())
 
-    def queued(self, *, after: int, limit: int, members: bool = False) -> list[Delivery]:
+    def queued(self, *, after: int, limit: int, shut: Collection[tuple[Role, str]] = ()) -> list[Delivery]:
         """The next QUEUED deliveries in the order in which they became ready, behind one that was ready earlier.
 
-        Those of members whose bytes must be sent, or all others.
+        All but members whose bytes must be sent, and contents of roles whose policies are `shut`; an empty name shuts all.
         """
-        query = (
-            "SELECT * FROM version v WHERE state = ? AND ready > ? AND (role = ? AND NOT EXISTS"
-            " (SELECT 1 FROM durable_content d WHERE d.digest = v.digest)) = ? ORDER BY ready LIMIT ?"
+        closed = " AND NOT (role = ? AND digest NOT NULL AND (? = '' OR root IN (SELECT id FROM root WHERE policy = ?)))" * len(
+            shut
         )
+        query = f"SELECT * FROM version v WHERE state = ? AND ready > ? AND NOT ({BRINGS_MEMBER}){closed} ORDER BY ready LIMIT ?"  # noqa: S608 - words only
+        named = [word for role, policy in shut for word in (role, policy, policy)]
         with self._lock:
-            rows = self._db.execute(query, (State.QUEUED, after, Role.MEMBER, members, limit)).fetchall()
+            rows = self._db.execute(query, (State.QUEUED, after, *named, limit)).fetchall()
             return [self.delivery(row) for row in rows]
 
     def identified(self, *, limit: int) -> list[Delivery]:

@@ -11,12 +11,12 @@ from typing import Any
 
 from common.errors import TransientError
 from common.ids import Digest
-from common.model import Announcement, DeltaOffer, Limits, Refusal, RefusalCode
-from source_agent.batches import Jobs, exchange_announcements
+from common.model import Announcement, DeltaOffer, Refusal, RefusalCode
+from source_agent.batches import Jobs, Said, exchange_announcements
 from source_agent.deliveries import Delivery
 from source_agent.deltas import Ready
-from source_agent.tally import Tally
 from source_agent.tools import Tools
+from source_agent.waiting import queued_members
 
 _NOT_THE_DELTAS_FAULT = {RefusalCode.NO_SPACE, RefusalCode.CONFLICT, RefusalCode.TOO_LARGE}
 """Refusals that a content would get in any form."""
@@ -29,18 +29,16 @@ class Members:
         """`methods`: of deltas, that the destination decodes."""
         self._tools = tools
         self._methods = methods
-        self._cursor = 0
         self._offered: dict[Digest, Ready] = {}
         self._said: asyncio.Queue[Announcement] = asyncio.Queue()
         self._announcing: dict[int, Digest] = {}
 
     async def due(self, in_flight: Collection[int], *, most: int) -> list[Delivery]:
         """Members that may go and are not on their way: those whose bytes must be sent, and those whose deltas are made."""
-        whole = await asyncio.to_thread(self._tools.journal.queued, after=self._cursor, limit=most, members=True)
-        if whole:
-            self._cursor = whole[-1].ready
+        gates, most = self._tools.pacing.gates(), most + len(in_flight)
+        whole = await asyncio.to_thread(queued_members, self._tools.journal, limit=most, gates=gates)
         found = [delivery for delivery in whole if delivery.version.id.seq not in in_flight]
-        for ready in await self._tools.deltas.ready(limit=most + len(in_flight)):
+        for ready in await self._tools.deltas.ready(limit=most, gates=gates):
             if ready.made.method not in self._methods:
                 await self._tools.deltas.fall_back(ready.target, "unknown_method")
             elif ready.delivery.version.id.seq not in in_flight:
@@ -48,11 +46,11 @@ class Members:
                 found.append(ready.delivery)
         return found
 
-    def exchange(self, call: Any, *, limits: Limits, tally: Tally) -> Jobs:
+    def exchange(self, call: Any, *, said: Said) -> Jobs:
         """The jobs of an Announce stream; none where the destination takes no deltas, for it does not take this either."""
         if not self._methods:
             return []
-        return exchange_announcements(call, self._said, self._heard, limits=limits, tally=tally)
+        return exchange_announcements(call, self._said, self._heard, said=said)
 
     async def announce(self, *, most: int) -> None:
         """Has said what can be said of members whose deltas are not made yet, or may not go before that."""

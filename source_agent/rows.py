@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from common import paths
 from common.database import Connection, Row
 from common.ids import Digest
 from common.paths import RelPath
 from source_agent.deliveries import Observation, RootId
 from source_agent.states import UNDELIVERED, State
+from source_agent.windows import ANYTHING, Gate
+
+BRINGS_MEMBER = "v.role = 'member' AND NOT EXISTS (SELECT 1 FROM durable_content d WHERE d.digest = v.digest)"
+"""The condition that a version v is a member's and its bytes must be sent."""
 
 
 def stands(db: Connection, version: Row) -> bool:
@@ -52,3 +58,25 @@ def is_deferred(db: Connection, digest: Digest) -> bool:
 def is_given_up(state: State, *, pinned: bool) -> bool:
     """Whether a change of its path is the end of a version in this state."""
     return state is State.QUARANTINED or (state in UNDELIVERED and not pinned)
+
+
+def gated(version: str, gates: Sequence[Gate]) -> tuple[str, list[str | int]]:
+    """A join that gives each row of versions the gate of its policy, or the nameless one, and what is to be bound to it."""
+    marks = ", ".join("(?, ?, ?)" for _ in gates)
+    join = (
+        f"JOIN root gr ON gr.id = {version}.root"  # noqa: S608 - words only
+        f" JOIN (SELECT column1 AS policy, column2 AS most, column3 AS before FROM (VALUES {marks})) gate"
+        f" ON gate.policy = CASE WHEN gr.policy IN ({', '.join('?' * len(gates))}) THEN gr.policy ELSE '' END"
+    )
+    bounds = [bound for gate in gates for bound in (gate.policy, gate.most_delta_bytes, gate.before_ns)]
+    return join, [*bounds, *(gate.policy for gate in gates)]
+
+
+def whole_passes(version: str) -> str:
+    """The condition that a gate lets a content go whole."""
+    return f"(gate.most = {ANYTHING} OR {version}.observed_ns <= gate.before)"
+
+
+def delta_passes(version: str, delta: str) -> str:
+    """The condition that a gate lets a delta go."""
+    return f"({delta}.n_bytes <= gate.most OR {version}.observed_ns <= gate.before)"

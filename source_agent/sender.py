@@ -1,7 +1,7 @@
 """Delivers what the journal has QUEUED over one connection: offers, plans, uploads, records, receipts, all in flight at once.
 
-    1. Feed: take the next deliveries from the journal. No content, or one that B is known to hold: record. Else: offer. Members
-       come last, as the deltas that were made of them, or whole.
+    1. Feed: take the next deliveries from the journal whose class is open. No content, or one that B is known to hold: record.
+       Else: offer. Members come last, as the deltas that were made of them, or whole.
     2. Plan: `have` means record; `send whole` means code it and upload it; `send delta`, upload what is ready. Of several
        versions with one content, the first carries it and the others follow with a record.
     3. Receipt: the only ground on which a delivery is journalled REPLICATED (S4); then its pin may go (S5).
@@ -19,11 +19,10 @@ from typing import Any
 
 import grpc.aio
 
-from common.errors import ContentError, SmarterError, TransientError
+from common.errors import SmarterError, TransientError
 from common.ids import Digest
 from common.metrics import FALLBACKS
 from common.model import (
-    DELTA,
     Covered,
     Have,
     Match,
@@ -38,21 +37,19 @@ from common.model import (
     Stored,
 )
 from common.wire.status import error_of
-from source_agent.batches import exchange_offers, exchange_records
+from source_agent.batches import Said, exchange_offers, exchange_records
 from source_agent.deliveries import Delivery
 from source_agent.delta_rows import DeltaStep
+from source_agent.lanes import Lanes
 from source_agent.link import Connection
 from source_agent.members import Members
-from source_agent.scheduler import STREAMS, Lane, in_order, lane_of, weight
+from source_agent.scheduler import Room, in_order
 from source_agent.spool import RAW, Parcel, content_of
 from source_agent.states import DeltaState, State
 from source_agent.tools import Outcome, Tools
-from source_agent.uploads import Consignment, UploadStream
+from source_agent.uploads import Consignment
 
 FEED = 512
-MOST_IN_FLIGHT = 4096
-LANE_DEPTH = {Lane.PROMPT: 8, Lane.BULK: 1}
-"""Coded contents that wait for each lane's streams."""
 HOLD_S = 15.0
 MOST_RESTARTS = 3
 
@@ -64,7 +61,7 @@ class Sender:
         """Nothing happens before `run`."""
         self._tools, self._connection = tools, connection
         self._in_flight: dict[int, Delivery] = {}
-        self._weight = 0
+        self._filled = Room(tools.room_bytes)
         self._carrying: dict[Digest, deque[Delivery]] = {}
         """The deliveries of each content on its way: the first brings the bytes, the others follow with a record."""
         self._offers: asyncio.Queue[Delivery] = asyncio.Queue()
@@ -76,12 +73,12 @@ class Sender:
         self._records: asyncio.Queue[Delivery] = asyncio.Queue()
         self._recording: dict[int, Delivery] = {}
         """Versions that were recorded and have no receipt yet, likewise."""
-        self._to_code: dict[Lane, asyncio.Queue[Consignment]] = {lane: asyncio.Queue() for lane in Lane}
-        self._lanes = {lane: asyncio.Queue[tuple[Consignment, Parcel]](depth) for lane, depth in LANE_DEPTH.items()}
+        self._lanes = Lanes(tools, connection, self)
         self._outcomes: list[Outcome] = []
         self._ended = asyncio.Event()
         self._writing: asyncio.Task[None] | None = None
         self._room = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
 
     async def run(self, *, finished: Callable[[], bool]) -> None:
         """Delivers until everything has its receipt and `finished()` says that nothing more will come.
@@ -94,25 +91,27 @@ class Sender:
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = group
-                jobs = [self._flush(), self._code(Lane.BULK), *(self._code(Lane.PROMPT) for _ in range(self._tools.coders))]
-                limits, tally = self._connection.limits, self._tools.tally
-                jobs += exchange_offers(offering, self._offers, self._planned, limits=limits, tally=tally, offer=self._offers_of)
-                jobs += exchange_records(recording, self._records, self._recorded, limits=limits, tally=tally)
-                jobs += self._members.exchange(announcing, limits=limits, tally=tally)
-                for lane, upload_stub in zip(STREAMS, self._connection.uploads, strict=True):
-                    stream = UploadStream(upload_stub.Upload(), spool=self._tools.spool, limits=limits, tally=tally)
-                    jobs += [self._upload(stream, self._lanes[lane]), self._receive(stream)]
-                tasks = [group.create_task(self._mapped(job)) for job in jobs]
+                said = Said(self._connection.limits, self._tools.tally, self._tools.pacing)
+                jobs = [self._flush(), *self._lanes.jobs(self._begin)]
+                jobs += exchange_offers(offering, self._offers, self._planned, said=said, offer=self._offers_of)
+                jobs += exchange_records(recording, self._records, self._recorded, said=said)
+                jobs += self._members.exchange(announcing, said=said)
+                for job in jobs:
+                    self._begin(job)
                 await self._feed(finished)
-                for task in tasks:
+                for task in self._tasks:
                     task.cancel()
         except BaseExceptionGroup as several:
             raise _first(several) from several
         finally:
             _ = [call.cancel() for call in calls]
+            self._tools.pacing.forget_due()
             if self._writing is not None:
                 await self._writing
             await self._write_outcomes()
+
+    def _begin(self, job: Coroutine[Any, Any, None]) -> None:
+        self._tasks.append(self._group.create_task(self._mapped(job)))
 
     async def _mapped(self, job: Coroutine[Any, Any, None]) -> None:
         try:
@@ -125,21 +124,27 @@ class Sender:
     # 1. feed
 
     async def _feed(self, finished: Callable[[], bool]) -> None:
-        tools, cursor = self._tools, 0
+        tools, cursor, shut = self._tools, 0, frozenset[tuple[Role, str]]()
         while True:
             tools.wake.clear()
             done = finished()
-            batch = await asyncio.to_thread(tools.journal.queued, after=cursor, limit=FEED)
-            if batch:
-                cursor = batch[-1].ready
-            else:
-                await self._members.announce(most=FEED)
-                batch = await self._due_members()
+            batch = list[Delivery]()
+            if tools.pacing.link_is_open():
+                before, shut = shut, tools.pacing.shut() | ({(Role.NONE, "")} if self._filled.plain_is_full else set())
+                # What opens again was passed over before, and what closed has come back: both are behind the cursor.
+                cursor = cursor if shut == before else 0
+                batch = await asyncio.to_thread(tools.journal.queued, after=cursor, limit=FEED, shut=shut)
+                if batch:
+                    cursor = batch[-1].ready
+                else:
+                    await self._members.announce(most=FEED)
+                    batch = await self._due_members()
             fresh = [delivery for delivery in batch if delivery.version.id.seq not in self._in_flight]
             if not fresh:
                 if batch:
                     continue
-                if done and not self._in_flight and not self._members.is_announcing:
+                # What ended while the journal was asked may have left something new in it.
+                if done and not self._in_flight and not self._members.is_announcing and not tools.wake.is_set():
                     return
                 await tools.wake.wait()
                 continue
@@ -147,18 +152,16 @@ class Sender:
             held = await asyncio.to_thread(tools.journal.durable_among, digests)
             for delivery in in_order(fresh):
                 self._in_flight[delivery.version.id.seq] = delivery
-                self._weight += weight(delivery)
+                self._filled.enter(delivery)
                 self._route(delivery, is_held=delivery.version.digest is None or delivery.version.digest in held)
-            while self._weight > tools.room_bytes or len(self._in_flight) > MOST_IN_FLIGHT:
+            while self._filled.is_full:
                 self._room.clear()
                 await self._room.wait()
 
     async def _due_members(self) -> list[Delivery]:
         """Members that may go, for nothing that is more urgent waits or travels: as deltas, or whole [S §III-A]."""
-        is_urgent = any(delivery.version.role is not Role.MEMBER for delivery in self._in_flight.values())
-        if is_urgent or len(self._in_flight) > FEED or not self._tools.idle():
-            return []
-        return await self._members.due(self._in_flight.keys(), most=FEED)
+        most = self._filled.for_members if self._tools.idle() else 0
+        return await self._members.due(self._in_flight.keys(), most=most) if most else []
 
     async def _offers_of(self, batch: Sequence[Delivery]) -> list[Offer]:
         """Representatives with what they are recognised by, members with their deltas."""
@@ -178,9 +181,12 @@ class Sender:
 
     def _offer(self, delivery: Delivery) -> None:
         self._asked.add(content_of(delivery))
+        if delivery.version.role is Role.REPRESENTATIVE:
+            self._tools.pacing.expect(delivery.version.id.seq)
         self._offers.put_nowait(delivery)
 
     def _record(self, delivery: Delivery) -> None:
+        self._tools.pacing.sent(delivery.version.id.seq)
         self._recording[delivery.version.id.seq] = delivery
         self._records.put_nowait(delivery)
 
@@ -197,12 +203,13 @@ class Sender:
                 self._follow(plan.digest)
             case SendWhole(staged):
                 self._members.go_whole(plan.digest)
-                self._prepare(Consignment(carried[0], staged))
+                self._lanes.put(Consignment(carried[0], staged, exempt_ns=self._exempt_ns(carried[0])))
             case SendDelta(staged):
                 delta = self._members.delta(plan.digest)
                 if delta is None:
                     raise TransientError(f"the destination wants a delta that was not offered: {plan.digest.hex()}")
-                self._prepare(Consignment(carried[0], staged, delta=delta))
+                exempt_ns = self._exempt_ns(carried[0], delta.made.n_bytes)
+                self._lanes.put(Consignment(carried[0], staged, delta=delta, exempt_ns=exempt_ns))
             case Covered(matches):
                 await self._covered(plan.digest, matches)
             case Refusal() as refusal:
@@ -230,57 +237,43 @@ class Sender:
         self._hand_over(digest)
         await self._refused(delivery, refusal)
 
-    def _prepare(self, consignment: Consignment) -> None:
-        self._to_code[lane_of(consignment.delivery)].put_nowait(consignment)
+    def _exempt_ns(self, delivery: Delivery, delta_bytes: int | None = None) -> int:
+        return self._tools.pacing.exempt_ns(delivery.version, delta_bytes)
 
-    async def _code(self, lane: Lane) -> None:
-        while True:
-            consignment = await self._to_code[lane].get()
-            delivery = consignment.delivery
-            try:
-                if consignment.delta is not None:
-                    parcel = self._tools.deltas.parcel(consignment.delta)
-                else:
-                    waits = 2 * self._lanes[lane].qsize() >= LANE_DEPTH[lane] or self._tools.is_unhurried
-                    parcel = await self._tools.spool.prepare(delivery, raw=consignment.raw, waits=waits, staged=consignment.begun)
-                if parcel.coding not in {*self._connection.codings, DELTA}:
-                    parcel = await self._tools.spool.prepare(delivery, raw=True)
-            except ContentError:
-                await self._lost(delivery)
-                continue
-            self._tools.tally.went_on()
-            await self._lanes[lane].put((consignment, parcel))
+    # what the lanes say
 
-    async def _upload(self, stream: UploadStream, lane: asyncio.Queue[tuple[Consignment, Parcel]]) -> None:
-        while True:
-            consignment, parcel = await lane.get()
-            try:
-                await stream.send(consignment, parcel)
-            except ContentError as error:
-                if consignment.delta is None:
-                    await self._lost(consignment.delivery)
-                else:
-                    await self._not_wanted(consignment.delta.target, Refusal(RefusalCode.ABORTED, str(error)))
+    def uploaded(self, delivery: Delivery) -> None:
+        """Its last byte has gone: members may go while its receipt is awaited."""
+        self._tools.pacing.sent(delivery.version.id.seq)
+
+    def closed(self, delivery: Delivery) -> None:
+        """Its class may not go now: the journal knows what waits, and all that it carries is fed again when it may."""
+        for waiting in self._carrying.pop(content_of(delivery), ()):
+            self._leave(waiting)
+
+    async def aborted(self, consignment: Consignment, reason: str) -> None:
+        """A delta is not what it was, and was not sent."""
+        await self._not_wanted(content_of(consignment.delivery), Refusal(RefusalCode.ABORTED, reason))
 
     # 3. receipts
 
-    async def _receive(self, stream: UploadStream) -> None:
-        async for consignment, parcel, receipt in stream.receipts():
-            delivery, digest = consignment.delivery, content_of(consignment.delivery)
-            match receipt.outcome:
-                case Stored():
-                    self._carrying[digest].popleft()
-                    self._end(Outcome(delivery, State.REPLICATED, uploaded=True, as_delta=consignment.delta is not None))
-                    self._follow(digest)
-                case Refusal(RefusalCode.RESTART) if consignment.restarts < MOST_RESTARTS:
-                    self._prepare(replace(consignment, staged=None, restarts=consignment.restarts + 1))
-                case Refusal(RefusalCode.PROOF_FAILED) if parcel.coding != RAW and consignment.delta is None:
-                    FALLBACKS.labels(parcel.coding, "proof_failed").inc()
-                    self._prepare(Consignment(delivery, raw=True))
-                case Refusal(RefusalCode.ABORTED) if consignment.delta is None:
-                    await self._lost(delivery)
-                case Refusal() as refusal:  # also a failed proof of raw bytes: they were proved here while they were sent
-                    await self._not_wanted(digest, refusal)
+    async def answered(self, consignment: Consignment, parcel: Parcel, receipt: Receipt) -> None:
+        """An upload has its receipt."""
+        delivery, digest = consignment.delivery, content_of(consignment.delivery)
+        match receipt.outcome:
+            case Stored():
+                self._carrying[digest].popleft()
+                self._end(Outcome(delivery, State.REPLICATED, uploaded=True, as_delta=consignment.delta is not None))
+                self._follow(digest)
+            case Refusal(RefusalCode.RESTART) if consignment.restarts < MOST_RESTARTS:
+                self._lanes.put(replace(consignment, staged=None, restarts=consignment.restarts + 1))
+            case Refusal(RefusalCode.PROOF_FAILED) if parcel.coding != RAW and consignment.delta is None:
+                FALLBACKS.labels(parcel.coding, "proof_failed").inc()
+                self._lanes.put(Consignment(delivery, raw=True, exempt_ns=consignment.exempt_ns))
+            case Refusal(RefusalCode.ABORTED) if consignment.delta is None:
+                await self.lost(delivery)
+            case Refusal() as refusal:  # also a failed proof of raw bytes: they were proved here while they were sent
+                await self._not_wanted(digest, refusal)
 
     async def _recorded(self, receipt: Receipt) -> None:
         delivery = self._recording.pop(receipt.seq, None)
@@ -298,6 +291,7 @@ class Sender:
 
     async def _refused(self, delivery: Delivery, refusal: Refusal) -> None:
         """What becomes of a delivery that the destination will not take as it is."""
+        self._tools.pacing.sent(delivery.version.id.seq)
         if refusal.code is RefusalCode.NO_SPACE:
             self._tools.tally.problem = f"{self._connection.agent}: {refusal.reason or 'the destination is full'}"
             self._group.create_task(self._try_later(delivery))
@@ -313,7 +307,7 @@ class Sender:
         await self._tools.clock.sleep(HOLD_S)
         self._route(delivery, is_held=delivery.version.digest is None)
 
-    async def _lost(self, delivery: Delivery) -> None:
+    async def lost(self, delivery: Delivery) -> None:
         """The file is not what its version says: another look finds out what it is now; whoever shares the content goes on."""
         digest = content_of(delivery)
         carried = self._carrying.get(digest)
@@ -384,8 +378,9 @@ class Sender:
                 self._tools.pins.unpin(digest)
 
     def _leave(self, delivery: Delivery) -> None:
+        self._tools.pacing.sent(delivery.version.id.seq)
         if self._in_flight.pop(delivery.version.id.seq, None) is not None:
-            self._weight -= weight(delivery)
+            self._filled.leave(delivery)
         self._room.set()
         self._tools.wake.set()
 

@@ -13,10 +13,12 @@ from common.model import Announcement, Match, Sketch
 from source_agent.deliveries import Delivery
 from source_agent.deltas import Ready
 from source_agent.journal import Journal
+from source_agent.pacing import Pacing
 from source_agent.pins import Pins
 from source_agent.spool import Parcel, Spool
 from source_agent.states import State
 from source_agent.tally import Tally
+from source_agent.windows import Gate
 
 
 @dataclass(slots=True)
@@ -43,8 +45,8 @@ class Pictures(Protocol):
 class DeltaMaker(Protocol):
     """What the sender asks of, and says to, whoever makes deltas."""
 
-    async def ready(self, *, limit: int) -> Sequence[Ready]:
-        """Members whose deltas may go."""
+    async def ready(self, *, limit: int, gates: Sequence[Gate]) -> Sequence[Ready]:
+        """Members whose deltas may go through one of the gates."""
 
     async def unannounced(self, *, limit: int) -> Sequence[Announcement]:
         """What is to be said of members before their deltas go."""
@@ -76,6 +78,7 @@ class Tools:
     spool: Spool
     pins: Pins
     tally: Tally
+    pacing: Pacing
     clock: Clock
     look_again: Callable[[], None]
     """Called when a path was marked dirty, because its file is not what its version says."""

@@ -1,8 +1,10 @@
 """One upload stream: contents as frames one after another, receipts as they come.
 
     1. Begin, with the version that the content belongs to; from the destination's staged bytes on, if they are ours.
-    2. Data frames of at most `frame_bytes`.
+    2. Data frames of at most `frame_bytes`, each when its turn has come.
     3. End with the digest of all coded bytes; or Abort, where a live file turned out to have changed.
+
+Where a content's class closes in the middle, the stream is ended behind what has gone: the destination keeps it, to be resumed.
 
 The sender does not wait for a receipt before the next Begin. A cut leaves staged bytes at the destination and nothing here.
 """
@@ -22,8 +24,10 @@ from common.pb import replication_pb2 as pb
 from common.wire.replication import frame_to_pb, receipt_from_pb
 from source_agent.deliveries import Delivery
 from source_agent.deltas import Ready
+from source_agent.pacing import Pacing, class_of
 from source_agent.spool import Parcel, Reading, Spool
 from source_agent.tally import Tally
+from source_agent.windows import Closed
 
 UploadCall = grpc.aio.StreamStreamCall[pb.Frame, pb.Receipt]
 
@@ -41,6 +45,9 @@ class Consignment:
     delta: Ready | None = None
     """Send this in place of the content."""
 
+    exempt_ns: int = 0
+    """Of a member: from when on it passes a timetable that is closed (nanoseconds since 1970)."""
+
     @property
     def begun(self) -> str:
         """The coding of which the destination holds a part; empty where it holds none."""
@@ -50,13 +57,19 @@ class Consignment:
 class UploadStream:
     """Frames out, receipts in, over one call."""
 
-    def __init__(self, call: UploadCall, *, spool: Spool, limits: Limits, tally: Tally) -> None:
+    def __init__(self, call: UploadCall, *, spool: Spool, limits: Limits, tally: Tally, pacing: Pacing) -> None:
         """The call is the caller's to cancel."""
-        self._call, self._spool, self._limits, self._tally = call, spool, limits, tally
+        self._call, self._spool, self._limits, self._tally, self._pacing = call, spool, limits, tally, pacing
         self._awaiting: dict[int, tuple[Consignment, Parcel]] = {}
+        self._has_begun = False
+        self.is_ended = False
+        """No content more may be sent; receipts may still come."""
 
     async def send(self, consignment: Consignment, parcel: Parcel) -> None:
-        """Sends one content. Errors: Changed before anything was sent; AioRpcError when the link breaks."""
+        """Sends one content.
+
+        Errors: Changed before anything was sent; Closed, after which the stream may be ended; AioRpcError when the link breaks.
+        """
         delivery = consignment.delivery
         reading = self._spool.read(delivery, parcel)
         try:
@@ -66,19 +79,31 @@ class UploadStream:
             begin = Begin(
                 delivery.version, parcel.coding, parcel.coded_bytes, reading.offset, base=parcel.base, method=parcel.method
             )
-            await self._write(begin, parcel)
+            await self._write(begin, consignment, parcel)
+            self._has_begun = True
             offset = reading.offset
             while piece := await asyncio.to_thread(reading.piece):
-                for start in range(0, len(piece), self._limits.frame_bytes):
-                    part = piece[start : start + self._limits.frame_bytes]
-                    await self._write(Data(offset, part), parcel)
-                    offset += len(part)
-            await self._write(End(parcel.coded_digest) if reading.is_whole() else Abort(), parcel)
+                start = 0
+                while start < len(piece):
+                    part = piece[start : start + self._frame_bytes(delivery)]
+                    await self._write(Data(offset, part), consignment, parcel)
+                    start, offset = start + len(part), offset + len(part)
+            await self._write(End(parcel.coded_digest) if reading.is_whole() else Abort(), consignment, parcel)
+            self._has_begun = False
+        except Closed:
+            del self._awaiting[delivery.version.id.seq]
+            if self._has_begun:
+                self.is_ended = True
+                await self._call.done_writing()
+            raise
         finally:
             reading.close()
 
     async def receipts(self) -> AsyncIterator[tuple[Consignment, Parcel, Receipt]]:
-        """Every receipt with what it answers. Errors: TransientError where the stream ends or names what was not sent."""
+        """Every receipt with what it answers, until it was ended here.
+
+        Errors: TransientError where the destination ends it, leaves something out, or names what was not sent.
+        """
         async for message in self._call:
             try:
                 receipt = receipt_from_pb(message)
@@ -86,10 +111,16 @@ class UploadStream:
             except (ValueError, KeyError) as error:
                 raise TransientError(f"the destination sent a receipt that answers nothing: {error}") from error
             yield consignment, parcel, receipt
-        raise TransientError("the destination ended the upload stream")
+        if not self.is_ended or self._awaiting:
+            raise TransientError("the destination ended the upload stream")
 
-    async def _write(self, frame: Frame, parcel: Parcel) -> None:
-        message = frame_to_pb(frame)
+    def _frame_bytes(self, delivery: Delivery) -> int:
+        version = delivery.version
+        return self._pacing.frame_bytes(class_of(version), self._limits.frame_bytes, policy=version.policy)
+
+    async def _write(self, frame: Frame, consignment: Consignment, parcel: Parcel) -> None:
+        message, version = frame_to_pb(frame), consignment.delivery.version
+        await self._pacing.turn(class_of(version), message.ByteSize(), policy=version.policy, exempt_ns=consignment.exempt_ns)
         await self._call.write(message)
         kind = "deltas" if parcel.coding == DELTA else "whole"
         self._tally.sent(kind if isinstance(frame, Data) else "other", message.ByteSize())

@@ -17,15 +17,20 @@ from common.workers import Workers
 from source_agent.deliverer import Deliverer
 from source_agent.deltas import Ready
 from source_agent.link import connected
+from source_agent.pacing import Pacing
 from source_agent.scheduler import STREAMS
 from source_agent.sender import Sender
 from source_agent.spool import Parcel, Spool
 from source_agent.states import State
 from source_agent.tally import Tally
 from source_agent.tools import DeltaMaker, Pictures, Tools
+from source_agent.windows import ANYTHING, Gate, Plan
 from tests.fakes.pki import DEST, SOURCE, make_pki, tls_files
 from tests.fakes.scripted import Script, serve
 from tests.fakes.watched import WatchedTree, watched
+
+OPEN_GATES = (Gate("", ANYTHING, before_ns=ANYTHING),)
+"""Every member may go."""
 
 
 @dataclass(slots=True)
@@ -94,9 +99,9 @@ class PicturesNobodySaw:
 class DeltasNobodyMade:
     """Members that wait for nothing."""
 
-    async def ready(self, *, limit: int) -> Sequence[Ready]:
+    async def ready(self, *, limit: int, gates: Sequence[Gate]) -> Sequence[Ready]:
         """None."""
-        del limit
+        del limit, gates
         return []
 
     async def unannounced(self, *, limit: int) -> Sequence[Announcement]:
@@ -132,6 +137,7 @@ def delivering(
     clock: Callable[[WatchedTree], Clock] = lambda tree: SystemClock(),  # noqa: ARG005 - the default needs no tree
     pictures: Pictures | None = None,
     deltas: DeltaMaker | None = None,
+    pacing: Pacing | None = None,
 ) -> None:
     """Does a deed with a tree and a destination, in an event loop of its own."""
 
@@ -151,6 +157,7 @@ def delivering(
                     spool=spool,
                     pins=tree.pins,
                     tally=Tally(SystemClock()),
+                    pacing=pacing or Pacing(Plan(), SystemClock()),
                     clock=clock(tree),
                     look_again=lambda: looked_again.append(None),
                     pictures=pictures or PicturesNobodySaw(),

@@ -15,6 +15,8 @@ from source_agent.groups import Groups
 from source_agent.recogniser import Recogniser
 from source_agent.spool import Spool
 from source_agent.states import State
+from source_agent.waiting import queued_members
+from tests.fakes.delivering import OPEN_GATES
 from tests.fakes.watched import WatchedTree, watched, with_settings
 
 
@@ -68,7 +70,7 @@ class Recognising:
     def queued(self) -> list[Delivery]:
         """What may go."""
         journal = self.tree.journal
-        return [*journal.queued(after=0, limit=1000), *journal.queued(after=0, limit=1000, members=True)]
+        return [*journal.queued(after=0, limit=1000), *queued_members(journal, limit=1000, gates=OPEN_GATES)]
 
     def deferred(self) -> list[Delivery]:
         """What waits for its delta."""

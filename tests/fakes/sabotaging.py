@@ -20,6 +20,7 @@ from dest_agent.committer import Committer
 from dest_agent.landing import Landing
 from dest_agent.staging import StagedFile
 from dest_agent.store import ObjectKey
+from source_agent.deliveries import Delivery
 from source_agent.sender import Sender
 from source_agent.spool import Parcel
 from source_agent.states import State
@@ -76,7 +77,7 @@ def corrupt_in_flight() -> None:
     spoiling: dict[UploadStream, blake3] = {}
     n_spoiled = 0
 
-    async def spoil(self: UploadStream, frame: Frame, parcel: Parcel) -> None:
+    async def spoil(self: UploadStream, frame: Frame, consignment: Consignment, parcel: Parcel) -> None:
         nonlocal n_spoiled
         match frame:
             case Begin() if frame.coding != "raw" and n_spoiled < SPOILED_UPLOADS:
@@ -88,23 +89,19 @@ def corrupt_in_flight() -> None:
             case End() if self in spoiling:
                 crashing.fired(f"corrupt_in_flight {n_spoiled}")
                 frame = End(Digest(spoiling.pop(self).digest()))
-        await write(self, frame, parcel)
+        await write(self, frame, consignment, parcel)
 
     UploadStream._write = spoil  # type: ignore[method-assign]
 
 
 def replicated_on_end() -> None:
     """The source takes its own last frame for the destination's receipt."""
-    send = UploadStream.send
 
-    async def upload(self: Sender, stream: UploadStream, lane: asyncio.Queue[tuple[Consignment, Parcel]]) -> None:
-        while True:
-            consignment, parcel = await lane.get()
-            await send(stream, consignment, parcel)
-            crashing.fired("replicated_on_end")
-            self._end(Outcome(consignment.delivery, State.REPLICATED, uploaded=True))
+    def uploaded(self: Sender, delivery: Delivery) -> None:
+        crashing.fired("replicated_on_end")
+        self._end(Outcome(delivery, State.REPLICATED, uploaded=True))
 
-    Sender._upload = upload  # type: ignore[method-assign]
+    Sender.uploaded = uploaded  # type: ignore[method-assign]
 
 
 SABOTAGES: Mapping[str, Callable[[], None]] = {

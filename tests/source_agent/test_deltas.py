@@ -19,6 +19,8 @@ from source_agent.deltas import Deltas
 from source_agent.groups import Groups
 from source_agent.journal import Journal
 from source_agent.states import DeltaState, State
+from source_agent.waiting import queued_members
+from tests.fakes.delivering import OPEN_GATES
 
 BASE, MEMBER, OTHER = (digest_of(name) for name in (b"base", b"member", b"other"))
 MADE = Made(BASE, "zstd-patch", 5, digest_of(b"delta"))
@@ -101,12 +103,12 @@ def test_a_delta_is_ready_when_it_is_made_and_stored_with_its_receipt(site: Site
     """Its delivery stays deferred until then; the content that went as a delta is no base afterwards."""
     site.deliver(BASE)
     encode(site)
-    (ready,) = site.deltas.ready(limit=9)
+    (ready,) = site.deltas.ready(limit=9, gates=OPEN_GATES)
     assert (ready.target, ready.made, ready.delivery.pinned) == (MEMBER, MADE, True)
     assert site.deltas.encoded() == {MEMBER: MADE}
     site.deliver(MEMBER, DeltaStep(MEMBER, DeltaState.STORED))
     assert site.states(MEMBER) == ["stored"]
-    assert site.deltas.ready(limit=9) == []
+    assert site.deltas.ready(limit=9, gates=OPEN_GATES) == []
     by_digest = {one.digest: one for one in site.deltas.candidates(OTHER)}
     assert by_digest[BASE].is_whole
     assert MEMBER not in by_digest or not by_digest[MEMBER].is_whole
@@ -118,7 +120,7 @@ def test_what_falls_back_is_queued_in_the_same_step(site: Site) -> None:
     site.deltas.advance([DeltaStep(MEMBER, DeltaState.FELL_BACK, "no_base")])
     assert site.states(MEMBER) == ["fell_back"]
     assert [d.version.digest for d in site.journal.queued(after=0, limit=9)] == [BASE]
-    assert [d.version.digest for d in site.journal.queued(after=0, limit=9, members=True)] == [MEMBER]
+    assert [d.version.digest for d in queued_members(site.journal, limit=9, gates=OPEN_GATES)] == [MEMBER]
 
 
 def test_what_is_dropped_while_it_still_waits_begins_anew(site: Site) -> None:
@@ -148,7 +150,7 @@ def test_a_receipt_lets_the_copies_of_a_content_be_recorded(site: Site) -> None:
     with site.journal.writing() as db:
         site.journal.assign(db, MEMBER, Role.MEMBER, State.DEFERRED, among=(State.IDENTIFIED,))
     encode(site)
-    assert len(site.deltas.ready(limit=9)) == 2
+    assert len(site.deltas.ready(limit=9, gates=OPEN_GATES)) == 2
     site.deliver(MEMBER, DeltaStep(MEMBER, DeltaState.STORED))
     assert site.states(MEMBER) == ["stored"]
     assert [d.version.digest for d in site.journal.queued(after=0, limit=9)] == [BASE, MEMBER]
@@ -169,10 +171,10 @@ def test_nothing_is_made_or_sent_while_the_user_may_choose(site: Site) -> None:
         db.execute("UPDATE picture_group SET review_until_ns = 99")
     assert not site.deltas.waits()
     assert site.pending() == set()
-    assert site.deltas.ready(limit=9) == []
+    assert site.deltas.ready(limit=9, gates=OPEN_GATES) == []
     site.groups.end_reviews(100)
     assert site.pending() == {OTHER}
-    assert len(site.deltas.ready(limit=9)) == 1
+    assert len(site.deltas.ready(limit=9, gates=OPEN_GATES)) == 1
 
 
 def test_candidates_come_in_the_order_of_their_promise(site: Site) -> None:

@@ -22,6 +22,7 @@ from source_agent.encoder import Encoder
 from source_agent.spool import Spool
 from source_agent.states import State
 from source_agent.tally import Tally
+from tests.fakes.delivering import OPEN_GATES
 from tests.fakes.watched import WatchedTree, watched
 
 CONTENTS = {b"base": b"base " * 400, b"second": b"second " * 300, b"member": b"member " * 300}
@@ -96,7 +97,7 @@ class Making:
     async def only_ready(self) -> Ready:
         """The delta that may go, once it was announced."""
         await self.encoder.announced(MEMBER)
-        (ready,) = await self.encoder.ready(limit=9)
+        (ready,) = await self.encoder.ready(limit=9, gates=OPEN_GATES)
         return ready
 
 
@@ -151,7 +152,7 @@ def test_the_smallest_delta_of_several_bases_is_kept(tmp_path: Path) -> None:
         assert at.workers.approximations == [b"rough", b""]
         (said,) = await at.encoder.unannounced(limit=9)
         assert (said.base, said.approximation) == (BASE, b"rough")
-        assert await at.encoder.ready(limit=9) == [], "it is announced first"
+        assert await at.encoder.ready(limit=9, gates=OPEN_GATES) == [], "it is announced first"
         ready = await at.only_ready()
         assert (ready.made.base, ready.made.n_bytes) == (SECOND, 300)
         assert at.encoder.parcel(ready).path == tmp_path / "deltas" / f"{MEMBER.hex()}.delta"

@@ -8,7 +8,7 @@ from common.ids import VersionId, digest_of
 from common.model import Attributes, Kind, Role, Version
 from common.paths import RelPath
 from source_agent.deliveries import Delivery
-from source_agent.scheduler import BULK_BYTES, Lane, in_order, lane_of, weight
+from source_agent.scheduler import BULK_BYTES, MOST_MEMBERS, STREAMS, Lane, Room, in_order, lane_of, weight
 from source_agent.selection import role_of
 from tests.fakes import pictures
 
@@ -36,10 +36,41 @@ def test_representatives_go_first_and_each_class_in_the_order_it_was_seen() -> N
     assert [d.version.id.seq for d in in_order(mixed)] == [3, 4, 1, 2]
 
 
-def test_only_what_is_larger_than_the_bound_takes_the_bulk_lane() -> None:
-    """The bound itself is prompt."""
-    assert lane_of(delivery(1, size=BULK_BYTES)) is Lane.PROMPT
+def test_each_class_has_streams_of_its_own() -> None:
+    """What is very large, too; members of any size keep to themselves, for their hour may be over in the middle."""
+    assert lane_of(delivery(1, Role.REPRESENTATIVE, size=BULK_BYTES)) is Lane.PROMPT
+    assert lane_of(delivery(1, size=BULK_BYTES)) is Lane.PLAIN
     assert lane_of(delivery(1, size=BULK_BYTES + 1)) is Lane.BULK
+    assert lane_of(delivery(1, Role.REPRESENTATIVE, size=BULK_BYTES + 1)) is Lane.BULK
+    assert lane_of(delivery(1, Role.MEMBER, size=BULK_BYTES + 1)) is Lane.DEFERRED
+    assert set(STREAMS) == set(Lane)
+
+
+def test_other_contents_in_flight_keep_no_representative_out() -> None:
+    """They have room of their own, of which half must be free again before more of them are taken up."""
+    room, plain = Room(100), [delivery(n, size=30) for n in range(4)]
+    seen = []
+    for one in plain:
+        room.enter(one)
+    for one in plain[:3]:
+        seen.append((room.plain_is_full, room.is_full))
+        room.leave(one)
+    assert [*seen, (room.plain_is_full, room.is_full)] == [(True, False)] * 3 + [(False, False)]
+    room.enter(delivery(9, Role.REPRESENTATIVE, size=101))
+    assert room.is_full
+
+
+def test_few_members_are_taken_up_and_none_while_a_representative_is_in_flight() -> None:
+    """What is in flight cannot be called back."""
+    room = Room(100)
+    for n in range(MOST_MEMBERS):
+        assert room.for_members == MOST_MEMBERS - n
+        room.enter(delivery(n, Role.MEMBER, size=1000))
+    assert room.for_members == 0
+    assert not room.is_full
+    room.leave(delivery(0, Role.MEMBER, size=1000))
+    room.enter(delivery(99, Role.REPRESENTATIVE))
+    assert room.for_members == 0
 
 
 def test_one_bulk_content_cannot_fill_the_room_of_all() -> None:

@@ -17,6 +17,7 @@ from source_agent.delta_spool import DeltaSpool
 from source_agent.deltas import Deltas, Ready
 from source_agent.spool import Parcel
 from source_agent.states import DeltaState, State
+from source_agent.windows import Gate
 from tests.fakes.delivering import Delivering, delivering
 from tests.fakes.scripted import Script
 
@@ -42,9 +43,9 @@ class Maker:
         assert self.site is not None
         return Deltas(self.site.tree.journal)
 
-    async def ready(self, *, limit: int) -> Sequence[Ready]:
+    async def ready(self, *, limit: int, gates: Sequence[Gate]) -> Sequence[Ready]:
         """See DeltaMaker."""
-        return self.deltas.ready(limit=limit)
+        return self.deltas.ready(limit=limit, gates=gates)
 
     async def unannounced(self, *, limit: int) -> Sequence[Announcement]:
         """See DeltaMaker."""
