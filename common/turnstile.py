@@ -24,7 +24,7 @@ class Turnstile:
         self._letting: asyncio.Task[None] | None = None
 
     async def wait_for(self, turn: Turn) -> float:
-        """Returns when the frame may go, with the seconds that it waited."""
+        """Returns when the frame may go, with the seconds that it waited. Errors: what it is refused with."""
         asked_s = self._clock.monotonic_s()
         passing = self._passing[turn] = asyncio.get_running_loop().create_future()
         self.turns.ask(turn)
@@ -34,7 +34,7 @@ class Turnstile:
                 self._changed.set()
                 if self._letting is None or self._letting.done():
                     self._letting = asyncio.create_task(self._let_all_pass())
-                await passing
+            await passing
         finally:
             self._passing.pop(turn, None)
             self.turns.withdraw(turn)

@@ -134,6 +134,7 @@ class ScriptedServicer(ReplicationServicer):
     async def Upload(self, stream: AsyncIterator[pb.Frame], context: Context) -> AsyncIterator[pb.Receipt]:  # noqa: N802
         """Takes contents; proves and keeps them unless the script refuses."""
         script = self._script
+        upload: Any = None
         async for message in stream:
             match wire.frame_from_pb(message, Limits(), agent=SOURCE):
                 case Begin() as begin:
@@ -146,6 +147,7 @@ class ScriptedServicer(ReplicationServicer):
                         self._stage(upload)
                         await context.abort(grpc.StatusCode.UNAVAILABLE, "cut")
                 case Abort():
+                    upload.ended = True
                     yield self._receipt(upload, Refusal(RefusalCode.ABORTED))
                 case End(coded_digest):
                     upload.ended = True
@@ -153,6 +155,8 @@ class ScriptedServicer(ReplicationServicer):
                         yield script.extra_receipts.pop(0)
                     scripted = script.uploads.get(upload.begin.version.path)
                     yield self._receipt(upload, scripted.pop(0) if scripted else self._keep(upload, coded_digest))
+        if upload is not None and not upload.ended:
+            self._stage(upload)
 
     def _stage(self, upload: Arrival) -> None:
         digest = upload.begin.version.digest
