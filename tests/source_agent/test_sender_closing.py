@@ -15,6 +15,7 @@ from tests.fakes.pictures import jpeg
 from tests.fakes.working import until
 
 NOISE = random.Random(1).randbytes(3_000_000)
+PICTURE = jpeg(1, (16, 16))
 
 
 def test_a_class_that_closes_in_the_middle_goes_on_where_it_stopped_when_it_opens(tmp_path: Path) -> None:
@@ -38,7 +39,7 @@ def test_a_class_that_closes_in_the_middle_goes_on_where_it_stopped_when_it_open
         async def resume() -> None:
             await until(lambda: bool(site.script.staged))
             assert site.states() == {"queued": 1}
-            site.write(picture=jpeg(1, (16, 16)))
+            site.write(picture=PICTURE)
             site.tools.wake.set()
             await until(lambda: b"picture" in site.script.holds())
             pacing.resume(Class.CHUNKS)
@@ -49,7 +50,7 @@ def test_a_class_that_closes_in_the_middle_goes_on_where_it_stopped_when_it_open
             await resuming
         *_, last = (upload for upload in site.script.uploaded if upload.begin.version.path == b"a")
         assert last.begin.offset >= 3 * (256 << 10)
-        assert site.script.holds()[b"a"] == NOISE
+        assert site.script.holds() == {b"a": NOISE, b"picture": PICTURE}
         assert site.script.hellos == 1
 
     delivering(tmp_path, deed, pacing=pacing)
@@ -60,7 +61,7 @@ def test_what_is_closed_stays_where_it_is_and_a_single_run_ends(tmp_path: Path) 
     pacing = Pacing(Plan({"chunks": Timetable("closed")}), SystemClock())
 
     async def deed(site: Delivering) -> None:
-        site.write(a=NOISE, picture=jpeg(1, (16, 16)))
+        site.write(a=NOISE, picture=PICTURE)
         await site.deliver()
         assert site.states() == {"queued": 1, "replicated": 1}
         pacing.drain()
