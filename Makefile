@@ -8,7 +8,7 @@ KERNEL      := setup.py $(wildcard common/kernel/*.pyx common/kernel/*.pxd)
 CAN_COMPILE := import os, shutil, sysconfig as s; compiler = os.environ.get("CC") or s.get_config_var("CC") or "cc"; \
   raise SystemExit(not (shutil.which(compiler.split()[0]) and os.path.exists(os.path.join(s.get_path("include"), "Python.h"))))
 
-.PHONY: demo test check proto schemas metrics deb try-deb bench format clean soak fuzz
+.PHONY: demo test check proto schemas metrics deb try-deb bench format clean soak fuzz sim
 
 demo: $(VENV)/installed
 	$(BIN)/smarter demo $(DEMO_FLAGS)
@@ -31,6 +31,10 @@ soak: $(VENV)/tested
 FUZZ_SECONDS ?= 1800
 fuzz: $(VENV)/tested
 	$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS) $(FUZZ_FLAGS)
+
+# A thousand fortnights of hours, rates, clocks that are set and links that fail.
+sim: $(VENV)/tested
+	$(BIN)/python -m tests.sim $(SIM_FLAGS)
 
 # Figures, printed as ratios in one run. PHOTOS=DIR measures your own pictures.
 bench: $(VENV)/tested

@@ -28,9 +28,10 @@ class Bucket:
     _overdrawn: float = 0.0
     _at_s: float = -math.inf
 
-    def change(self, rate: float, now_s: float) -> None:
-        """Another rate from now on; what has passed too early stays counted."""
-        self._overdrawn, self._at_s, self.rate = self._left(now_s), now_s, rate
+    def change(self, rate: float, since_s: float) -> None:
+        """Another rate since a moment that may be over; what has passed too early stays counted, with what passed since."""
+        since_s = max(since_s, self._at_s)
+        self._overdrawn, self._at_s, self.rate = self._left(since_s), since_s, rate
 
     def ready_s(self, now_s: float) -> float:
         """When the next frame may begin: now or later; infinity while closed."""

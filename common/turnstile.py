@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from common.buckets import Turn, Turns
 from common.clock import Clock
@@ -12,11 +12,15 @@ RECHECK_S = 1.0
 """Rates follow the wall clock, which may jump: nobody sleeps longer than this on what it said before."""
 
 
+class Refused(Exception):
+    """A turn will not come, as things are."""
+
+
 class Turnstile:
     """Lets frames pass one after another. One event loop's."""
 
-    def __init__(self, clock: Clock, ranks: Mapping[str, int], *, refresh: Callable[[float], None]) -> None:
-        """`refresh` brings the rates of all buckets up to date; it is told the monotonic time."""
+    def __init__(self, clock: Clock, ranks: Mapping[str, int], *, refresh: Callable[[float], Iterable[Turn]]) -> None:
+        """`refresh` brings the rates of all buckets up to the monotonic time, and gives the turns that will not come."""
         self.turns = Turns(ranks)
         self._clock, self._refresh = clock, refresh
         self._passing: dict[Turn, asyncio.Future[None]] = {}
@@ -24,7 +28,7 @@ class Turnstile:
         self._letting: asyncio.Task[None] | None = None
 
     async def wait_for(self, turn: Turn) -> float:
-        """Returns when the frame may go, with the seconds that it waited. Errors: what it is refused with."""
+        """Returns when the frame may go, with the seconds that it waited. Errors: Refused where it will not."""
         asked_s = self._clock.monotonic_s()
         passing = self._passing[turn] = asyncio.get_running_loop().create_future()
         self.turns.ask(turn)
@@ -40,18 +44,15 @@ class Turnstile:
             self.turns.withdraw(turn)
         return self._clock.monotonic_s() - asked_s
 
-    def refuse(self, turn: Turn, error: Exception) -> None:
-        """Whoever waits for a turn hears that it will not come."""
-        if not (passing := self._passing[turn]).done():
-            self.turns.withdraw(turn)
-            passing.set_exception(error)
-
     def change(self) -> None:
         """Rates, or what is held, are others now."""
         self._changed.set()
 
     def _let_pass(self, now_s: float) -> None:
-        self._refresh(now_s)
+        for refused in self._refresh(now_s):
+            if (waiting := self._passing.get(refused)) is not None and not waiting.done():
+                self.turns.withdraw(refused)
+                waiting.set_exception(Refused())
         while (turn := self.turns.grant(now_s)) is not None:
             if not (passing := self._passing[turn]).done():
                 passing.set_result(None)

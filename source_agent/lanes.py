@@ -14,11 +14,11 @@ from common.errors import ContentError
 from common.model import DELTA, Receipt
 from source_agent.deliveries import Delivery
 from source_agent.link import Connection
+from source_agent.pacing import Closed
 from source_agent.scheduler import STREAMS, Lane, lane_of
 from source_agent.spool import Parcel
 from source_agent.tools import Tools
 from source_agent.uploads import Consignment, UploadStream
-from source_agent.windows import Closed
 
 LANE_DEPTH = {Lane.PROMPT: 8, Lane.PLAIN: 8, Lane.BULK: 1, Lane.DEFERRED: 8}
 """Coded contents that wait for each lane's streams."""

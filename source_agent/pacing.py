@@ -20,8 +20,8 @@ from common.logs import get
 from common.metrics import BACKLOG_BYTES, RATE, WAITED_SECONDS, WINDOW_OPEN
 from common.model import Role, Version
 from common.timetable import CLOSED
-from common.turnstile import Turnstile
-from source_agent.windows import ANYTHING, Class, Closed, Deferral, Gate, Orders, Override, Plan, Window, Windows
+from common.turnstile import Refused, Turnstile
+from source_agent.windows import ANYTHING, Class, Deferral, Gate, Orders, Override, Plan, Window, Windows
 
 CONTROL = "control"
 _RANKS = {CONTROL: 0, Class.REPRESENTATIVES: 1, Class.CHUNKS: 2, Class.DEFERRED: 2}
@@ -31,6 +31,9 @@ COUNT_S = 60.0
 """How often what waits is counted, and whether the time of members is over."""
 _AT_ONCE_NS = 0
 _NEVER_NS = ANYTHING
+
+Closed = Refused
+"""What a frame hears whose class is closed: its content goes back to where it came from."""
 
 _log = get("source.pacing")
 
@@ -65,9 +68,12 @@ class Pacing:
         """
         self._clock, self._keep, self._promoted = clock, keep, promoted
         self._due: set[int] = set()
+        self._refreshed_s = clock.monotonic_s()
+        self._fresh_ns = (0, 0)
+        """Between these two no hour comes that changes a rate."""
         self._exempt_before_ns: dict[str, int] = {}
         self._waiting: dict[Turn, tuple[str, int]] = {}
-        self._stile = Turnstile(clock, _RANKS, refresh=self._refresh)
+        self.stile = Turnstile(clock, _RANKS, refresh=self.refresh)
         self._buckets: dict[tuple[str, Class], Bucket] = {}
         self._deferrals: Mapping[str, Deferral] = plan.deferrals
         self.changed: Callable[[], None] = lambda: None
@@ -187,9 +193,9 @@ class Pacing:
 
     def _hold(self) -> None:
         held = {Class.DEFERRED.value} if self._due else set[str]()
-        if held != self._stile.turns.held:
-            self._stile.turns.held = held
-            self._stile.change()
+        if held != self.stile.turns.held:
+            self.stile.turns.held = held
+            self.stile.change()
 
     def control_bytes(self, most: int) -> int:
         """How large a small message may be."""
@@ -200,7 +206,7 @@ class Pacing:
         return self._frame_bytes(self._content_buckets(of, policy), most)
 
     def _frame_bytes(self, buckets: Sequence[Bucket], most: int) -> int:
-        self._refresh(self._clock.monotonic_s())
+        self.refresh(self._clock.monotonic_s())
         return frame_bytes(buckets, most)
 
     async def control_turn(self, n_bytes: int) -> None:
@@ -212,15 +218,24 @@ class Pacing:
 
         Errors: Closed, also where it closes meanwhile.
         """
-        turn = Turn(of, n_bytes, self._buckets_of(of, policy, exempt_ns))
-        self._waiting[turn] = (policy, exempt_ns)
+        turn = self.ask(of, n_bytes, policy=policy, exempt_ns=exempt_ns)
         try:
             await self._wait_for(turn)
         finally:
-            del self._waiting[turn]
+            self.forget(turn)
+
+    def ask(self, of: Class, n_bytes: int, *, policy: str, exempt_ns: int = _NEVER_NS) -> Turn:
+        """The turn of a frame, kept in step with the hours until it is forgotten."""
+        turn = Turn(of, n_bytes, self._buckets_of(of, policy, exempt_ns))
+        self._waiting[turn] = (policy, exempt_ns)
+        return turn
+
+    def forget(self, turn: Turn) -> None:
+        """It has come, or is not waited for any more."""
+        del self._waiting[turn]
 
     async def _wait_for(self, turn: Turn) -> None:
-        waited_s = await self._stile.wait_for(turn)
+        waited_s = await self.stile.wait_for(turn)
         if waited_s:
             WAITED_SECONDS.labels(turn.kind).inc(waited_s)
 
@@ -245,17 +260,25 @@ class Pacing:
             self._buckets[policy, of] = Bucket(rate)
         return self._buckets[policy, of]
 
-    def _refresh(self, now_s: float) -> None:
-        """Rates as the hour has them."""
+    def refresh(self, now_s: float) -> list[Turn]:
+        """Brings the rates of all buckets up to date, and gives the turns of frames whose class is closed."""
         now_ns = self._clock.now_ns()
+        first_ns, last_ns = self._fresh_ns
+        if not first_ns <= now_ns < last_ns:
+            self._change_rates(now_s, now_ns)
+        self._refreshed_s = now_s
+        for turn, (policy, exempt_ns) in self._waiting.items():
+            turn.buckets = self._buckets_of(Class(turn.kind), policy, exempt_ns)
+        return [turn for turn in self._waiting if any(bucket.rate == CLOSED for bucket in turn.buckets)]
+
+    def _change_rates(self, now_s: float, now_ns: int) -> None:
         for (policy, of), bucket in self._buckets.items():
             rate = self.windows.rate(of, now_ns, policy=policy)
             if rate != bucket.rate:
-                bucket.change(rate, now_s)
-        for turn, (policy, exempt_ns) in self._waiting.items():
-            turn.buckets = self._buckets_of(Class(turn.kind), policy, exempt_ns)
-            if any(bucket.rate == CLOSED for bucket in turn.buckets):
-                self._stile.refuse(turn, Closed())
+                since_s = now_s - (now_ns - self.windows.since_ns(of, now_ns, policy=policy)) / 1e9
+                bucket.change(rate, max(since_s, self._refreshed_s))
+        changes_ns = self.windows.changes_ns(now_ns)
+        self._fresh_ns = (now_ns, ANYTHING if changes_ns is None else changes_ns)
 
     # what goes on by itself
 
@@ -286,8 +309,9 @@ class Pacing:
         self._heard()
 
     def _heard(self) -> None:
-        self._refresh(self._clock.monotonic_s())
-        self._stile.change()
+        self._fresh_ns = (0, 0)
+        self.refresh(self._clock.monotonic_s())
+        self.stile.change()
         self.changed()
 
 

@@ -24,10 +24,9 @@ from common.pb import replication_pb2 as pb
 from common.wire.replication import frame_to_pb, receipt_from_pb
 from source_agent.deliveries import Delivery
 from source_agent.deltas import Ready
-from source_agent.pacing import Pacing, class_of
+from source_agent.pacing import Closed, Pacing, class_of
 from source_agent.spool import Parcel, Reading, Spool
 from source_agent.tally import Tally
-from source_agent.windows import Closed
 
 UploadCall = grpc.aio.StreamStreamCall[pb.Frame, pb.Receipt]
 

@@ -61,10 +61,6 @@ class Gate:
     """Seen no later than this: they go whatever they are."""
 
 
-class Closed(Exception):
-    """A class is closed now: what waits for it goes back to where it came from."""
-
-
 @dataclass(frozen=True, slots=True)
 class Override:
     """A rate that the operator chose, and when it ends."""
@@ -137,6 +133,11 @@ class Windows:
         if (override := self._override(of, now_ns)) is not None:
             return OFF if policy else override.rate
         return self._span(policy, of, now_ns).rates.up
+
+    def since_ns(self, of: Class, now_ns: int, *, policy: str = "") -> int:
+        """When the rate that holds now began, as far as hours decide it; 0 for long ago."""
+        ended_ns = override.until_ns if (override := self.orders.overrides.get(of)) and override.until_ns <= now_ns else 0
+        return max(self._span(policy, of, now_ns).since_ns or 0, ended_ns)
 
     def is_paused(self, of: Class) -> bool:
         """Whether the operator stopped a class, or everything."""

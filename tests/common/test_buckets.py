@@ -118,7 +118,7 @@ def test_a_turnstile_lets_pass_when_there_is_time_and_when_things_change() -> No
 
     async def play() -> None:
         clock, bucket = ManualClock(), Bucket(100.0)
-        stile = Turnstile(clock, RANKS, refresh=lambda _: None)
+        stile = Turnstile(clock, RANKS, refresh=lambda _: ())
         assert await stile.wait_for(Turn("one", 100, (bucket,))) == 0
         waiting = asyncio.create_task(stile.wait_for(Turn("one", 100, (bucket,))))
         given_up = asyncio.create_task(stile.wait_for(Turn("other", 100, (bucket,))))

@@ -14,8 +14,8 @@ from common.metrics import BACKLOG_BYTES, RATE, WAITED_SECONDS, WINDOW_OPEN, sna
 from common.model import Attributes, Kind, Role, Version
 from common.paths import RelPath
 from common.timetable import OFF, Timetable
-from source_agent.pacing import CHECK_S, COUNT_S, Pacing, class_of
-from source_agent.windows import ANYTHING, Class, Closed, Deferral, Gate, Plan
+from source_agent.pacing import CHECK_S, COUNT_S, Closed, Pacing, class_of
+from source_agent.windows import ANYTHING, Class, Deferral, Gate, Plan
 from tests.fakes.clock import ManualClock
 
 DAY_NS = 86400 * 10**9
