@@ -15,7 +15,7 @@ from common.model import Announcement, DeltaOffer
 from common.similarity import registration
 from source_agent.bases import Candidate
 from source_agent.deliveries import Delivery
-from source_agent.delta_rows import DeltaStep, Made
+from source_agent.delta_rows import DeltaStep, Made, Rough
 from source_agent.groups import likeness_of
 from source_agent.journal import Journal
 from source_agent.rows import delta_passes, gated, is_durable, stands
@@ -73,13 +73,20 @@ class Deltas:
         with self._journal.reading() as db:
             return db.execute(query).fetchone() is not None
 
-    def pending(self, *, limit: int, after: int) -> list[tuple[int, Digest]]:
-        """Deltas to be made now: their numbers, behind one of them, and the contents that wait for them."""
-        which = f"state IN ('waiting', 'due') AND {_FREE} AND NOT {_NOT_YET}"
+    def pending(self, state: DeltaState, *, limit: int, after: int) -> list[tuple[int, Digest]]:
+        """Deltas that may be taken up in a state: their numbers, behind one of them, and the contents that wait for them."""
+        which = f"state = ? AND {_FREE} AND NOT {_NOT_YET}"
         query = f"SELECT id, target FROM delta d WHERE {which} AND id > ? ORDER BY id LIMIT ?"  # noqa: S608 - words only
         with self._journal.reading() as db:
-            rows = db.execute(query, (after, limit)).fetchall()
+            rows = db.execute(query, (state, after, limit)).fetchall()
         return [(row[0], Digest(row[1])) for row in rows]
+
+    def rough(self, target: Digest) -> Rough | None:
+        """What was found out of a content whose delta is not made yet; None where its base shows nothing of it."""
+        query = "SELECT rough_base, approximation FROM delta WHERE target = ? AND state = ? AND approximation NOT NULL"
+        with self._journal.reading() as db:
+            row = db.execute(query, (target, DeltaState.DUE)).fetchone()
+        return None if row is None else Rough(Digest(row[0]), row[1])
 
     def candidates(self, target: Digest) -> list[Candidate]:
         """The pictures that a delta may be over, the most promising first."""

@@ -1,7 +1,8 @@
 """From members that wait to deltas that may be sent: the source's half of a member's way.
 
 1. A member's base is looked for among what the destination holds whole and a file here still has. What makes of it roughly what
-   the member shows is journalled with the step from WAITING to DUE; the sender says it to the destination at once.
+   the member shows is journalled with the step from WAITING to DUE; the sender says it to the destination at once. This comes
+   first for all that wait: a delta protects one picture exactly, in the time in which a hundred are protected roughly.
 2. A worker makes the delta, a new one decodes it; of at most three bases the smallest delta stays.
 3. It is kept beside the journal (E1), then journalled (E2: ENCODED); the sender offers it when members may go.
 
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from common.clock import Clock
@@ -31,13 +32,15 @@ from source_agent.delta_rows import DeltaStep, Made, Rough
 from source_agent.delta_spool import DeltaSpool
 from source_agent.deltas import Deltas, Ready
 from source_agent.journal import Journal
-from source_agent.spool import Changed, Parcel, Spool
+from source_agent.spool import Changed, Parcel, Spool, content_of
 from source_agent.states import DeltaState
 from source_agent.tally import Tally
 from source_agent.windows import Gate
 
 WINDOW = 256
 """Members that are taken up together."""
+BETWEEN = 16
+"""Deltas that each worker makes before it is looked whether anything new is to be said."""
 GOOD_ENOUGH = 1 / 20
 """Of a target: no other base is tried below this."""
 PAUSE_S = 0.05
@@ -71,6 +74,8 @@ class Encoder:
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _refused: dict[Digest, None] = field(default_factory=dict)
     """Bases that the destination does not take, or that could not be read here; asked again after the next start."""
+    _waits: set[Digest] = field(default_factory=set)
+    """Members whose bases are on their way, as of the last look."""
     _n_losing: int = 0
     _swept_s: float = 0.0
 
@@ -103,59 +108,89 @@ class Encoder:
             await asyncio.to_thread(self.take_up)
 
     async def _round(self) -> bool:
-        """Goes once through all that may be made now; whether there was anything."""
+        """Goes once through all that may be said and made now; whether there was anything."""
         after, n_taken = 0, 0
 
-        async def take(target: Digest) -> None:
-            """Takes one up."""
+        async def make(target: Digest) -> None:
+            """Makes one delta."""
             nonlocal n_taken
-            n_taken += await self._take(target)
+            n_taken += await self._take(target, self._make)
 
-        while pending := await asyncio.to_thread(self.deltas.pending, limit=WINDOW, after=after):
+        while True:
+            n_taken += await self._say_all()
+            few = BETWEEN * self.n_at_once
+            pending = await asyncio.to_thread(self.deltas.pending, DeltaState.DUE, limit=few, after=after)
+            if not pending:
+                return n_taken > 0
             after = pending[-1][0]
-            await each([target for _, target in pending], take, n_at_once=self.n_at_once)
-        return n_taken > 0
+            await each([target for _, target in pending], make, n_at_once=self.n_at_once)
 
-    async def _take(self, target: Digest) -> bool:
-        """Makes a delta, or lets its content fall back; False where its base is to be waited for."""
+    async def _say_all(self) -> int:
+        """Finds out of all that wait what they roughly show; how many there were."""
+        after, n_taken, waits = 0, 0, set[Digest]()
+
+        async def say(target: Digest) -> None:
+            """Finds it out of one."""
+            nonlocal n_taken
+            if await self._take(target, self._say):
+                n_taken += 1
+            else:
+                waits.add(target)
+
+        while pending := await asyncio.to_thread(self.deltas.pending, DeltaState.WAITING, limit=WINDOW, after=after):
+            after = pending[-1][0]
+            await each([target for _, target in pending], say, n_at_once=self.n_at_once)
+        self._waits = waits
+        self.found()
+        return n_taken
+
+    async def _take(self, target: Digest, do: Callable[[Delivery, Sequence[Digest]], Awaitable[None]]) -> bool:
+        """Does something for a member with its bases, or lets it fall back; False where its base is to be waited for."""
         self.n_working += 1
         try:
-            return await self._taken(target)
+            while not self.idle() or self.spool.is_busy:
+                await self.clock.sleep(PAUSE_S)
+            match bases_of(await asyncio.to_thread(self.deltas.candidates, target), refused=self._refused):
+                case Bases(bases):
+                    delivery = await asyncio.to_thread(self.deltas.carrier, target)
+                    if delivery is not None:  # else it does not wait any more
+                        await self._unless_lost(delivery, do(delivery, bases))
+                case NoBase(reason):
+                    await self.fall_back(target, reason)
+                case Wait():
+                    return False
+            return True
         finally:
             self.n_working -= 1
 
-    async def _taken(self, target: Digest) -> bool:
-        while not self.idle() or self.spool.is_busy:
-            await self.clock.sleep(PAUSE_S)
-        candidates = await asyncio.to_thread(self.deltas.candidates, target)
-        match bases_of(candidates, refused=self._refused):
-            case Bases(bases):
-                await self._make(target, bases)
-            case NoBase(reason):
-                await self.fall_back(target, reason)
-            case Wait():
-                return False
-        return True
-
-    async def _make(self, target: Digest, bases: Sequence[Digest]) -> None:
-        delivery = await asyncio.to_thread(self.deltas.carrier, target)
-        if delivery is None:
-            return  # it does not wait any more
+    async def _unless_lost(self, delivery: Delivery, work: Awaitable[None]) -> None:
         try:
-            fd = self.spool.open(delivery)
-            try:
-                rough = await self._rough((fd, target), bases[0])
-                await self._journalled(DeltaStep(target, DeltaState.DUE, rough=rough))
-                self.found()
-                best, reason = await self._smallest((fd, target), bases, rough)
-            finally:
-                os.close(fd)
-            if best is None:
-                await self.fall_back(target, reason)
-            else:
-                await self._keep(target, *best)
+            await work
         except Changed:
             await self._lost(delivery)
+
+    async def _say(self, delivery: Delivery, bases: Sequence[Digest]) -> None:
+        target = content_of(delivery)
+        fd = self.spool.open(delivery)
+        try:
+            rough = await self._rough((fd, target), bases[0])
+        finally:
+            os.close(fd)
+        await self._journalled(DeltaStep(target, DeltaState.DUE, rough=rough))
+        self.found()
+
+    async def _make(self, delivery: Delivery, bases: Sequence[Digest]) -> None:
+        target = content_of(delivery)
+        fd = self.spool.open(delivery)
+        try:
+            rough = await asyncio.to_thread(self.deltas.rough, target)
+            best, reason = await self._smallest((fd, target), bases, rough)
+        finally:
+            os.close(fd)
+        if best is None:
+            await self.fall_back(target, reason)
+        else:
+            await self._keep(target, *best)
 
     async def _rough(self, target: tuple[int, Digest], base: Digest) -> Rough | None:
         """What is said of a member before its delta is made; None where the base shows nothing of it, or cannot be read."""
@@ -259,6 +294,12 @@ class Encoder:
     async def ready(self, *, limit: int, gates: Sequence[Gate]) -> list[Ready]:
         """Members whose deltas may go through one of the gates."""
         return await asyncio.to_thread(self.deltas.ready, limit=limit, gates=gates)
+
+    async def has_unsaid(self) -> bool:
+        """Whether it is still to be found out of any member what it roughly shows."""
+        most = len(self._waits) + 1
+        pending = await asyncio.to_thread(self.deltas.pending, DeltaState.WAITING, limit=most, after=0)
+        return any(target not in self._waits for _, target in pending)
 
     async def unannounced(self, *, limit: int) -> list[Announcement]:
         """What is to be said of members before their deltas go."""

@@ -34,7 +34,12 @@ class Members:
         self._announcing: dict[int, Digest] = {}
 
     async def due(self, in_flight: Collection[int], *, most: int) -> list[Delivery]:
-        """Members that may go and are not on their way: those whose bytes must be sent, and those whose deltas are made."""
+        """Members that may go and are not on their way: those whose bytes must be sent, and those whose deltas are made.
+
+        None before of all of them was said what can be said: a hundred members roughly are worth more than one exactly.
+        """
+        if self._methods and (self.is_announcing or await self._tools.deltas.has_unsaid()):
+            return []
         gates, most = self._tools.pacing.gates(), most + len(in_flight)
         whole = await asyncio.to_thread(queued_members, self._tools.journal, limit=most, gates=gates)
         found = [delivery for delivery in whole if delivery.version.id.seq not in in_flight]

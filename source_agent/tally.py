@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from common.clock import Clock
 from common.metrics import DELIVERED_BYTES, RECEIPT_SECONDS, SENT_BYTES
 from common.model import Kind, Role, Version
+from source_agent.throughput import Throughput
 
 CLASSES = ("offers", "whole", "approximations", "deltas", "chunks", "other")
 
@@ -32,10 +33,15 @@ class Tally:
     problem: str = ""
     """Why nothing goes forward, if it does not."""
     sent_bytes: Counter[str] = field(default_factory=Counter)
+    throughput: Throughput = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.throughput = Throughput(self.clock)
 
     def sent(self, kind: str, n_bytes: int) -> None:
         """Bytes of messages handed to the link, by class."""
         self.sent_bytes[kind] += n_bytes
+        self.throughput.add(n_bytes)
         self.went_on()
         SENT_BYTES.labels(kind).inc(n_bytes)
 

@@ -48,6 +48,9 @@ class DeltaMaker(Protocol):
     async def ready(self, *, limit: int, gates: Sequence[Gate]) -> Sequence[Ready]:
         """Members whose deltas may go through one of the gates."""
 
+    async def has_unsaid(self) -> bool:
+        """Whether more is to be said of members than is known yet: no delta goes before that."""
+
     async def unannounced(self, *, limit: int) -> Sequence[Announcement]:
         """What is to be said of members before their deltas go."""
 

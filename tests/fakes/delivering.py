@@ -104,6 +104,10 @@ class DeltasNobodyMade:
         del limit, gates
         return []
 
+    async def has_unsaid(self) -> bool:
+        """Nothing."""
+        return False
+
     async def unannounced(self, *, limit: int) -> Sequence[Announcement]:
         """Nothing."""
         del limit

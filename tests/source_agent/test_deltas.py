@@ -71,7 +71,8 @@ class Site:
 
     def pending(self) -> set[Digest]:
         """What may be made now."""
-        return {target for _, target in self.deltas.pending(limit=9, after=0)}
+        states = (DeltaState.WAITING, DeltaState.DUE)
+        return {target for state in states for _, target in self.deltas.pending(state, limit=9, after=0)}
 
 
 @pytest.fixture

@@ -47,6 +47,10 @@ class Maker:
         """See DeltaMaker."""
         return self.deltas.ready(limit=limit, gates=gates)
 
+    async def has_unsaid(self) -> bool:
+        """See DeltaMaker."""
+        return False
+
     async def unannounced(self, *, limit: int) -> Sequence[Announcement]:
         """See DeltaMaker."""
         return self.deltas.unannounced(limit=limit)
