@@ -16,16 +16,20 @@ from admin_client.options import Connection, connection_options
 from common.errors import ExitCode, SmarterError
 
 _VERBS = {
+    "backlog": ("admin_client.verbs.backlog", "Show what waits at the source, and when all will be exact."),
     "code": ("admin_client.verbs.code", "Code a file as the daemons do, and decode it."),
     "delta": ("admin_client.verbs.delta", "Code a file as what it has more than another one, and decode it."),
     "demo": ("admin_client.verbs.demo", "Replicate a sample library between two agents on this machine."),
     "groups": ("admin_client.verbs.groups", "Show the near-duplicates among a source's pictures, and decide on them."),
     "identify": ("admin_client.verbs.identify", "Group the near-duplicate pictures below a directory."),
     "ls": ("admin_client.verbs.ls", "List what the destination holds."),
+    "pause": ("admin_client.verbs.pause", "Stop what a source sends, or a class of it."),
     "pki": ("admin_client.verbs.pki", "Make certificates for mutual TLS."),
     "restore": ("admin_client.verbs.restore", "Bring files back from the destination."),
+    "resume": ("admin_client.verbs.resume", "Go on with what was paused."),
     "status": ("admin_client.verbs.status", "Show both sites at a glance."),
     "verify": ("admin_client.verbs.verify", "Have the destination prove every content."),
+    "windows": ("admin_client.verbs.windows", "Show and override when how much may go."),
 }
 
 

@@ -17,6 +17,7 @@ from google.protobuf.message import Message
 
 from admin_client.endpoints import Endpoint, server_identity
 from admin_client.moments import rfc3339
+from admin_client.pacing import PacingCalls
 from common.errors import PeerError
 from common.ids import Digest, agent_name, label
 from common.model import Announcement, Entry, Refusal, Selection
@@ -124,6 +125,7 @@ class AgentClient:
             )
         self._admin = admin_pb2_grpc.AdminStub(self._channel)
         self._groups = admin_pb2_grpc.GroupsStub(self._channel)
+        self.pacing = PacingCalls(self._channel, self._errors)
         self._restore = restore_pb2_grpc.RestoreStub(self._channel)
 
     def __enter__(self) -> Self:

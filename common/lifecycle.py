@@ -55,6 +55,13 @@ def stop_event(loop: asyncio.AbstractEventLoop) -> asyncio.Event:
     return event
 
 
+def hangup_event(loop: asyncio.AbstractEventLoop) -> asyncio.Event:
+    """An event that every SIGHUP sets: the configuration is to be read again. Whoever hears it clears it."""
+    event = asyncio.Event()
+    loop.add_signal_handler(signal.SIGHUP, event.set)
+    return event
+
+
 @asynccontextmanager
 async def told_systemd(clock: Clock) -> AsyncIterator[None]:
     """For the length of the block the service manager knows that the agent is ready, and that its event loop turns.

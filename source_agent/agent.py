@@ -24,14 +24,14 @@ from grpc_reflection.v1alpha import reflection
 from common import adminsocket, lifecycle, paths
 from common.clock import Clock, SystemClock
 from common.durable import make_directory
-from common.errors import ContentError, SmarterError, TransientError
+from common.errors import ConfigError, ContentError, SmarterError, TransientError
 from common.exporter import exporting
 from common.logs import get
 from common.metrics import BOTH, BUILD, DELTA_FALLBACKS, FALLBACKS, SOURCE, snapshot
 from common.tls import PeerRole
 from common.wire.transport import SERVER_OPTIONS
 from common.workers import Workers
-from source_agent import groups_admin
+from source_agent import groups_admin, pacing_admin
 from source_agent.admin import SERVICE_NAME, SourceAdmin
 from source_agent.album import Album, discard
 from source_agent.config import SourceConfig
@@ -46,6 +46,7 @@ from source_agent.intake import Intake
 from source_agent.journal import Journal
 from source_agent.observer import Observer
 from source_agent.pacing import Pacing
+from source_agent.pacing_admin import PacingAdmin
 from source_agent.pins import PinMode, Pins
 from source_agent.recogniser import Recogniser
 from source_agent.reloading import Changes, changes, plan_of, taken_over
@@ -131,8 +132,11 @@ class Source:
         _log.info("configuration_reloaded", taken=changed.taken, at_restart=changed.at_restart)
         return changed
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """The daemon. Errors: SmarterError where something cannot be bound or opened; runs until `stop` otherwise."""
+    async def run(self, stop: asyncio.Event, *, read: Callable[[], SourceConfig] | None = None) -> None:
+        """The daemon; `read` reads the configuration again on SIGHUP.
+
+        Errors: SmarterError where something cannot be bound or opened; runs until `stop` otherwise.
+        """
         # A picture that lands must not wait until a delta is made: it is looked at, and coded, by the worker that is left.
         self.encoder.n_at_once = max(1, self.config.limits.workers - 1)
         watcher = Watcher()
@@ -148,6 +152,7 @@ class Source:
             self.encoder.run(),
             self.deliverer.run(finished=lambda: False, gives_up=False),
             self._pace(),
+            *([self._read_again(read)] if read is not None else []),
         ]
         if (pings := self.config.health_ping.pings()).wanted:
             lives.append(pings.go_on(vitals.problem, self.clock))
@@ -204,6 +209,16 @@ class Source:
         BUILD.labels(self.config.agent.name, PeerRole.SOURCE, version("smarter")).set(1)
         late_s = self.config.health_ping.late
         return Vitals(self.journal, self.observer, self.deliverer, self.tally, self.clock, late_s=late_s)
+
+    async def _read_again(self, read: Callable[[], SourceConfig]) -> None:
+        hangup = lifecycle.hangup_event(asyncio.get_running_loop())
+        while True:
+            await hangup.wait()
+            hangup.clear()
+            try:
+                self.reload(await asyncio.to_thread(read))
+            except ConfigError as error:
+                _log.error("configuration_refused", problems=error.problems)
 
     async def _pace(self) -> None:
         await self.pacing.run(lambda: {of: load.n_bytes for of, load in loads(self.journal).items()})
@@ -270,10 +285,11 @@ class Source:
         ).serve_on(server)
         views = GroupViews(self.journal, self.roots)
         GroupsAdmin(groups, views, self.clock, heard=self.deliverer.tools.wake.set).serve_on(server)
+        PacingAdmin(self.pacing, self.journal, self.tally.throughput, self.clock).serve_on(server)
         answers = health.aio.HealthServicer()
         await answers.set("", health_pb2.HealthCheckResponse.SERVING)
         health_pb2_grpc.add_HealthServicer_to_server(answers, server)
-        names = (SERVICE_NAME, groups_admin.SERVICE_NAME, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        names = (SERVICE_NAME, groups_admin.SERVICE_NAME, pacing_admin.SERVICE_NAME, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, server)
         adminsocket.bind(server, self.config.admin.socket)
         await server.start()

@@ -32,7 +32,7 @@ def main() -> None:
 @_config
 @ending("smarter-source")
 def run(config_path: Path) -> ExitCode:
-    """Run the daemon (systemd Type=notify)."""
+    """Run the daemon (systemd Type=notify). SIGHUP: hours and rates are read again from the configuration."""
     from common import lifecycle, logs
     from source_agent.agent import assembled
 
@@ -42,7 +42,7 @@ def run(config_path: Path) -> ExitCode:
     async def live() -> None:
         stop = lifecycle.stop_event(asyncio.get_running_loop())
         async with assembled(config) as source:
-            await source.run(stop)
+            await source.run(stop, read=lambda: _load(config_path))
 
     asyncio.run(live())
     return ExitCode.OK

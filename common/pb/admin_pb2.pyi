@@ -20,6 +20,239 @@ else:
 DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
+class ShowWindowsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ShowWindowsRequest: _TypeAlias = ShowWindowsRequest  # noqa: Y015
+
+@_typing.final
+class ClassRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLASS_FIELD_NUMBER: _builtins.int
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["class", b"class"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClassRequest: _TypeAlias = ClassRequest  # noqa: Y015
+
+@_typing.final
+class OverrideWindowRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLASS_FIELD_NUMBER: _builtins.int
+    RATE_FIELD_NUMBER: _builtins.int
+    UNTIL_NS_FIELD_NUMBER: _builtins.int
+    FOR_S_FIELD_NUMBER: _builtins.int
+    rate: _builtins.float
+    until_ns: _builtins.int
+    """by the source's clock"""
+    for_s: _builtins.float
+    def __init__(
+        self,
+        *,
+        rate: _builtins.float = ...,
+        until_ns: _builtins.int = ...,
+        for_s: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "for_s", b"for_s", "until_ns", b"until_ns"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["class", b"class", "end", b"end", "for_s", b"for_s", "rate", b"rate", "until_ns", b"until_ns"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_end: _TypeAlias = _typing.Literal["until_ns", "for_s"]  # noqa: Y015
+    _WhichOneofArgType_end: _TypeAlias = _typing.Literal["end", b"end"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_end) -> _WhichOneofReturnType_end | None: ...
+
+Global___OverrideWindowRequest: _TypeAlias = OverrideWindowRequest  # noqa: Y015
+
+@_typing.final
+class WindowsReply(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WINDOWS_FIELD_NUMBER: _builtins.int
+    NOW_NS_FIELD_NUMBER: _builtins.int
+    now_ns: _builtins.int
+    @_builtins.property
+    def windows(self) -> _containers.RepeatedCompositeFieldContainer[Global___Window]:
+        """of the agent, then of policies that have hours of their own"""
+
+    def __init__(
+        self,
+        *,
+        windows: _abc.Iterable[Global___Window] | None = ...,
+        now_ns: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["now_ns", b"now_ns", "windows", b"windows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WindowsReply: _TypeAlias = WindowsReply  # noqa: Y015
+
+@_typing.final
+class Window(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLASS_FIELD_NUMBER: _builtins.int
+    POLICY_FIELD_NUMBER: _builtins.int
+    TIMETABLE_FIELD_NUMBER: _builtins.int
+    RATE_FIELD_NUMBER: _builtins.int
+    OPEN_FIELD_NUMBER: _builtins.int
+    SINCE_NS_FIELD_NUMBER: _builtins.int
+    UNTIL_NS_FIELD_NUMBER: _builtins.int
+    TIMETABLE_RATE_FIELD_NUMBER: _builtins.int
+    PAUSED_FIELD_NUMBER: _builtins.int
+    OVERRIDE_UNTIL_NS_FIELD_NUMBER: _builtins.int
+    OVERRIDE_RATE_FIELD_NUMBER: _builtins.int
+    OPENS_NS_FIELD_NUMBER: _builtins.int
+    policy: _builtins.str
+    """empty: of the whole agent"""
+    timetable: _builtins.str
+    rate: _builtins.float
+    """what comes of timetable, override and pause"""
+    open: _builtins.bool
+    since_ns: _builtins.int
+    """the timetable's span; 0: for ever"""
+    until_ns: _builtins.int
+    timetable_rate: _builtins.float
+    paused: _builtins.bool
+    override_until_ns: _builtins.int
+    """0: there is none"""
+    override_rate: _builtins.float
+    opens_ns: _builtins.int
+    """0: not as things are"""
+    def __init__(
+        self,
+        *,
+        policy: _builtins.str = ...,
+        timetable: _builtins.str = ...,
+        rate: _builtins.float = ...,
+        open: _builtins.bool = ...,
+        since_ns: _builtins.int = ...,
+        until_ns: _builtins.int = ...,
+        timetable_rate: _builtins.float = ...,
+        paused: _builtins.bool = ...,
+        override_until_ns: _builtins.int = ...,
+        override_rate: _builtins.float = ...,
+        opens_ns: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["class", b"class", "open", b"open", "opens_ns", b"opens_ns", "override_rate", b"override_rate", "override_until_ns", b"override_until_ns", "paused", b"paused", "policy", b"policy", "rate", b"rate", "since_ns", b"since_ns", "timetable", b"timetable", "timetable_rate", b"timetable_rate", "until_ns", b"until_ns"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Window: _TypeAlias = Window  # noqa: Y015
+
+@_typing.final
+class ShowBacklogRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FORECAST_FIELD_NUMBER: _builtins.int
+    forecast: _builtins.bool
+    def __init__(
+        self,
+        *,
+        forecast: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["forecast", b"forecast"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ShowBacklogRequest: _TypeAlias = ShowBacklogRequest  # noqa: Y015
+
+@_typing.final
+class BacklogReply(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLASSES_FIELD_NUMBER: _builtins.int
+    LINK_RATE_FIELD_NUMBER: _builtins.int
+    EXACT_NS_FIELD_NUMBER: _builtins.int
+    NOW_NS_FIELD_NUMBER: _builtins.int
+    link_rate: _builtins.float
+    """what the link was seen to carry of late; infinity: nothing has gone yet"""
+    exact_ns: _builtins.int
+    """when all will be exact at the destination; 0: not known. With `forecast`"""
+    now_ns: _builtins.int
+    @_builtins.property
+    def classes(self) -> _containers.RepeatedCompositeFieldContainer[Global___ClassBacklog]: ...
+    def __init__(
+        self,
+        *,
+        classes: _abc.Iterable[Global___ClassBacklog] | None = ...,
+        link_rate: _builtins.float = ...,
+        exact_ns: _builtins.int = ...,
+        now_ns: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["classes", b"classes", "exact_ns", b"exact_ns", "link_rate", b"link_rate", "now_ns", b"now_ns"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BacklogReply: _TypeAlias = BacklogReply  # noqa: Y015
+
+@_typing.final
+class ClassBacklog(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLASS_FIELD_NUMBER: _builtins.int
+    CONTENTS_FIELD_NUMBER: _builtins.int
+    BYTES_FIELD_NUMBER: _builtins.int
+    BYTES_TO_SEND_FIELD_NUMBER: _builtins.int
+    OLDEST_NS_FIELD_NUMBER: _builtins.int
+    RATE_FIELD_NUMBER: _builtins.int
+    OPEN_FIELD_NUMBER: _builtins.int
+    EMPTY_NS_FIELD_NUMBER: _builtins.int
+    contents: _builtins.int
+    bytes: _builtins.int
+    """logical"""
+    bytes_to_send: _builtins.int
+    """at most: deltas as far as they are made, everything else whole"""
+    oldest_ns: _builtins.int
+    """when the first of them was seen; 0: there is none"""
+    rate: _builtins.float
+    """now"""
+    open: _builtins.bool
+    empty_ns: _builtins.int
+    """when nothing of it will be left; 0: not known. With `forecast`"""
+    def __init__(
+        self,
+        *,
+        contents: _builtins.int = ...,
+        bytes: _builtins.int = ...,
+        bytes_to_send: _builtins.int = ...,
+        oldest_ns: _builtins.int = ...,
+        rate: _builtins.float = ...,
+        open: _builtins.bool = ...,
+        empty_ns: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bytes", b"bytes", "bytes_to_send", b"bytes_to_send", "class", b"class", "contents", b"contents", "empty_ns", b"empty_ns", "oldest_ns", b"oldest_ns", "open", b"open", "rate", b"rate"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClassBacklog: _TypeAlias = ClassBacklog  # noqa: Y015
+
+@_typing.final
 class StatusRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -439,3 +439,303 @@ class Groups:
             timeout,
             metadata,
             _registered_method=True)
+
+
+class PacingStub:
+    """What may go over the link and when, and what waits; beside Admin, at a source only. Classes: link (everything), representatives,
+    chunks (contents that are no pictures), deferred (members of groups). Rates are bytes a second, infinity for no limit, 0 for closed.
+    Saying the same again is harmless.
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.ShowWindows = channel.unary_unary(
+                '/smarter.v1.Pacing/ShowWindows',
+                request_serializer=admin__pb2.ShowWindowsRequest.SerializeToString,
+                response_deserializer=admin__pb2.WindowsReply.FromString,
+                _registered_method=True)
+        self.OverrideWindow = channel.unary_unary(
+                '/smarter.v1.Pacing/OverrideWindow',
+                request_serializer=admin__pb2.OverrideWindowRequest.SerializeToString,
+                response_deserializer=admin__pb2.WindowsReply.FromString,
+                _registered_method=True)
+        self.ClearWindow = channel.unary_unary(
+                '/smarter.v1.Pacing/ClearWindow',
+                request_serializer=admin__pb2.ClassRequest.SerializeToString,
+                response_deserializer=admin__pb2.WindowsReply.FromString,
+                _registered_method=True)
+        self.PauseClass = channel.unary_unary(
+                '/smarter.v1.Pacing/PauseClass',
+                request_serializer=admin__pb2.ClassRequest.SerializeToString,
+                response_deserializer=admin__pb2.WindowsReply.FromString,
+                _registered_method=True)
+        self.ResumeClass = channel.unary_unary(
+                '/smarter.v1.Pacing/ResumeClass',
+                request_serializer=admin__pb2.ClassRequest.SerializeToString,
+                response_deserializer=admin__pb2.WindowsReply.FromString,
+                _registered_method=True)
+        self.ShowBacklog = channel.unary_unary(
+                '/smarter.v1.Pacing/ShowBacklog',
+                request_serializer=admin__pb2.ShowBacklogRequest.SerializeToString,
+                response_deserializer=admin__pb2.BacklogReply.FromString,
+                _registered_method=True)
+
+
+class PacingServicer:
+    """What may go over the link and when, and what waits; beside Admin, at a source only. Classes: link (everything), representatives,
+    chunks (contents that are no pictures), deferred (members of groups). Rates are bytes a second, infinity for no limit, 0 for closed.
+    Saying the same again is harmless.
+    """
+
+    def ShowWindows(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def OverrideWindow(self, request, context):
+        """Sets a rate until a time, whatever the timetables say. FAILED_PRECONDITION where that time is over.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ClearWindow(self, request, context):
+        """The timetables hold again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PauseClass(self, request, context):
+        """Stops a class until it is resumed, also over a restart; `link` stops everything.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResumeClass(self, request, context):
+        """Goes on with a class; `link` with everything that was paused.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ShowBacklog(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_PacingServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'ShowWindows': grpc.unary_unary_rpc_method_handler(
+                    servicer.ShowWindows,
+                    request_deserializer=admin__pb2.ShowWindowsRequest.FromString,
+                    response_serializer=admin__pb2.WindowsReply.SerializeToString,
+            ),
+            'OverrideWindow': grpc.unary_unary_rpc_method_handler(
+                    servicer.OverrideWindow,
+                    request_deserializer=admin__pb2.OverrideWindowRequest.FromString,
+                    response_serializer=admin__pb2.WindowsReply.SerializeToString,
+            ),
+            'ClearWindow': grpc.unary_unary_rpc_method_handler(
+                    servicer.ClearWindow,
+                    request_deserializer=admin__pb2.ClassRequest.FromString,
+                    response_serializer=admin__pb2.WindowsReply.SerializeToString,
+            ),
+            'PauseClass': grpc.unary_unary_rpc_method_handler(
+                    servicer.PauseClass,
+                    request_deserializer=admin__pb2.ClassRequest.FromString,
+                    response_serializer=admin__pb2.WindowsReply.SerializeToString,
+            ),
+            'ResumeClass': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResumeClass,
+                    request_deserializer=admin__pb2.ClassRequest.FromString,
+                    response_serializer=admin__pb2.WindowsReply.SerializeToString,
+            ),
+            'ShowBacklog': grpc.unary_unary_rpc_method_handler(
+                    servicer.ShowBacklog,
+                    request_deserializer=admin__pb2.ShowBacklogRequest.FromString,
+                    response_serializer=admin__pb2.BacklogReply.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'smarter.v1.Pacing', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('smarter.v1.Pacing', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class Pacing:
+    """What may go over the link and when, and what waits; beside Admin, at a source only. Classes: link (everything), representatives,
+    chunks (contents that are no pictures), deferred (members of groups). Rates are bytes a second, infinity for no limit, 0 for closed.
+    Saying the same again is harmless.
+    """
+
+    @staticmethod
+    def ShowWindows(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/smarter.v1.Pacing/ShowWindows',
+            admin__pb2.ShowWindowsRequest.SerializeToString,
+            admin__pb2.WindowsReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def OverrideWindow(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/smarter.v1.Pacing/OverrideWindow',
+            admin__pb2.OverrideWindowRequest.SerializeToString,
+            admin__pb2.WindowsReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ClearWindow(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/smarter.v1.Pacing/ClearWindow',
+            admin__pb2.ClassRequest.SerializeToString,
+            admin__pb2.WindowsReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PauseClass(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/smarter.v1.Pacing/PauseClass',
+            admin__pb2.ClassRequest.SerializeToString,
+            admin__pb2.WindowsReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResumeClass(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/smarter.v1.Pacing/ResumeClass',
+            admin__pb2.ClassRequest.SerializeToString,
+            admin__pb2.WindowsReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ShowBacklog(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/smarter.v1.Pacing/ShowBacklog',
+            admin__pb2.ShowBacklogRequest.SerializeToString,
+            admin__pb2.BacklogReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)

@@ -153,3 +153,97 @@ class GroupsServicer(metaclass=_abc_1.ABCMeta):
         """The pictures of a group belong together: nothing takes them apart."""
 
 def add_GroupsServicer_to_server(servicer: GroupsServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
+
+class PacingStub:
+    """What may go over the link and when, and what waits; beside Admin, at a source only. Classes: link (everything), representatives,
+    chunks (contents that are no pictures), deferred (members of groups). Rates are bytes a second, infinity for no limit, 0 for closed.
+    Saying the same again is harmless.
+    """
+
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> _Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> PacingAsyncStub: ...
+    ShowWindows: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ShowWindowsRequest, _admin_pb2.WindowsReply]
+    OverrideWindow: _grpc.UnaryUnaryMultiCallable[_admin_pb2.OverrideWindowRequest, _admin_pb2.WindowsReply]
+    """Sets a rate until a time, whatever the timetables say. FAILED_PRECONDITION where that time is over."""
+    ClearWindow: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ClassRequest, _admin_pb2.WindowsReply]
+    """The timetables hold again."""
+    PauseClass: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ClassRequest, _admin_pb2.WindowsReply]
+    """Stops a class until it is resumed, also over a restart; `link` stops everything."""
+    ResumeClass: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ClassRequest, _admin_pb2.WindowsReply]
+    """Goes on with a class; `link` with everything that was paused."""
+    ShowBacklog: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ShowBacklogRequest, _admin_pb2.BacklogReply]
+
+@_typing.type_check_only
+class PacingAsyncStub(PacingStub):
+    """What may go over the link and when, and what waits; beside Admin, at a source only. Classes: link (everything), representatives,
+    chunks (contents that are no pictures), deferred (members of groups). Rates are bytes a second, infinity for no limit, 0 for closed.
+    Saying the same again is harmless.
+    """
+
+    def __init__(self, channel: _aio.Channel) -> None: ...
+    ShowWindows: _aio.UnaryUnaryMultiCallable[_admin_pb2.ShowWindowsRequest, _admin_pb2.WindowsReply]  # type: ignore[assignment]
+    OverrideWindow: _aio.UnaryUnaryMultiCallable[_admin_pb2.OverrideWindowRequest, _admin_pb2.WindowsReply]  # type: ignore[assignment]
+    """Sets a rate until a time, whatever the timetables say. FAILED_PRECONDITION where that time is over."""
+    ClearWindow: _aio.UnaryUnaryMultiCallable[_admin_pb2.ClassRequest, _admin_pb2.WindowsReply]  # type: ignore[assignment]
+    """The timetables hold again."""
+    PauseClass: _aio.UnaryUnaryMultiCallable[_admin_pb2.ClassRequest, _admin_pb2.WindowsReply]  # type: ignore[assignment]
+    """Stops a class until it is resumed, also over a restart; `link` stops everything."""
+    ResumeClass: _aio.UnaryUnaryMultiCallable[_admin_pb2.ClassRequest, _admin_pb2.WindowsReply]  # type: ignore[assignment]
+    """Goes on with a class; `link` with everything that was paused."""
+    ShowBacklog: _aio.UnaryUnaryMultiCallable[_admin_pb2.ShowBacklogRequest, _admin_pb2.BacklogReply]  # type: ignore[assignment]
+
+class PacingServicer(metaclass=_abc_1.ABCMeta):
+    """What may go over the link and when, and what waits; beside Admin, at a source only. Classes: link (everything), representatives,
+    chunks (contents that are no pictures), deferred (members of groups). Rates are bytes a second, infinity for no limit, 0 for closed.
+    Saying the same again is harmless.
+    """
+
+    @_abc_1.abstractmethod
+    def ShowWindows(
+        self,
+        request: _admin_pb2.ShowWindowsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.WindowsReply, _abc.Awaitable[_admin_pb2.WindowsReply]]: ...
+
+    @_abc_1.abstractmethod
+    def OverrideWindow(
+        self,
+        request: _admin_pb2.OverrideWindowRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.WindowsReply, _abc.Awaitable[_admin_pb2.WindowsReply]]:
+        """Sets a rate until a time, whatever the timetables say. FAILED_PRECONDITION where that time is over."""
+
+    @_abc_1.abstractmethod
+    def ClearWindow(
+        self,
+        request: _admin_pb2.ClassRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.WindowsReply, _abc.Awaitable[_admin_pb2.WindowsReply]]:
+        """The timetables hold again."""
+
+    @_abc_1.abstractmethod
+    def PauseClass(
+        self,
+        request: _admin_pb2.ClassRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.WindowsReply, _abc.Awaitable[_admin_pb2.WindowsReply]]:
+        """Stops a class until it is resumed, also over a restart; `link` stops everything."""
+
+    @_abc_1.abstractmethod
+    def ResumeClass(
+        self,
+        request: _admin_pb2.ClassRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.WindowsReply, _abc.Awaitable[_admin_pb2.WindowsReply]]:
+        """Goes on with a class; `link` with everything that was paused."""
+
+    @_abc_1.abstractmethod
+    def ShowBacklog(
+        self,
+        request: _admin_pb2.ShowBacklogRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.BacklogReply, _abc.Awaitable[_admin_pb2.BacklogReply]]: ...
+
+def add_PacingServicer_to_server(servicer: PacingServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

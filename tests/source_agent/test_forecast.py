@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
 from common.timetable import OFF, Timetable
@@ -15,13 +17,13 @@ NOON_NS = 12 * HOUR_NS
 MIB = 1 << 20
 
 
-def ends(sizes: dict[Class, float], *, link_bytes_s: float = OFF, **hours: str) -> list[float | None]:
+def ends(sizes: Mapping[Class, float], *, link_bytes_s: float = OFF, **hours: str) -> list[float | None]:
     """After how many seconds each class is empty, from noon on."""
     found = foreseen(sizes, link_bytes_s=link_bytes_s, **hours)
     return [None if end is None else round((end - NOON_NS) / 1e9, 3) for end in found.empty_ns.values()]
 
 
-def foreseen(sizes: dict[Class, float], *, link_bytes_s: float = OFF, **hours: str) -> Forecast:
+def foreseen(sizes: Mapping[Class, float], *, link_bytes_s: float = OFF, **hours: str) -> Forecast:
     """From noon on."""
     windows = Windows(Plan({name: Timetable(text) for name, text in hours.items()}))
     return forecast(sizes, windows, now_ns=NOON_NS, link_bytes_s=link_bytes_s)
