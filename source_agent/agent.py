@@ -175,6 +175,7 @@ class Source:
 
         Errors: PeerError, ConfigError; TransientError when patience runs out.
         """
+        self.pacing.in_a_hurry = True
         if drain:
             self.pacing.drain()
             self.recogniser.end_reviews()

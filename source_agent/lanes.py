@@ -19,6 +19,7 @@ from source_agent.scheduler import STREAMS, Lane, lane_of
 from source_agent.spool import Parcel
 from source_agent.tools import Tools
 from source_agent.uploads import Consignment, UploadStream
+from source_agent.yielding import Yielding
 
 LANE_DEPTH = {Lane.PROMPT: 8, Lane.PLAIN: 8, Lane.BULK: 1, Lane.DEFERRED: 8}
 """Coded contents that wait for each lane's streams."""
@@ -51,11 +52,16 @@ class Lanes:
     def __init__(self, tools: Tools, connection: Connection, planner: Planner) -> None:
         self._tools, self._connection, self._planner = tools, connection, planner
         self._to_code: dict[Lane, asyncio.Queue[Consignment]] = {lane: asyncio.Queue() for lane in Lane}
+        self._yielding = Yielding(connection.ask, tools.clock)
         self._coded = {lane: asyncio.Queue[tuple[Consignment, Parcel]](depth) for lane, depth in LANE_DEPTH.items()}
 
     def put(self, consignment: Consignment) -> None:
         """To be coded and uploaded."""
         self._to_code[lane_of(consignment.delivery)].put_nowait(consignment)
+
+    def close(self) -> None:
+        """The connection is over."""
+        self._yielding.close()
 
     def jobs(self, begin: Callable[[Coroutine[Any, Any, None]], None]) -> Jobs:
         """What runs while the connection stands; `begin` is given more of it later."""
@@ -92,7 +98,7 @@ class Lanes:
         tools, limits = self._tools, self._connection.limits
         while True:
             call = self._connection.uploads[n].Upload()
-            stream = UploadStream(call, spool=tools.spool, limits=limits, tally=tools.tally, pacing=tools.pacing)
+            stream = UploadStream(call, tools, limits=limits, yielding=self._yielding if lane is Lane.DEFERRED else None)
             begin(self._receive(stream))
             while not stream.is_ended:
                 await self._upload(stream, *await self._coded[lane].get())

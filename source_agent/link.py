@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import grpc
 import grpc.aio
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from common.errors import PeerError
 from common.model import Limits
@@ -47,6 +48,8 @@ class Connection:
     """For Hello, offers and records."""
     uploads: tuple[ReplicationAsyncStub, ...]
     """One for each upload stream, each a TCP connection of its own."""
+    ask: Callable[[], Awaitable[None]]
+    """A small call over the last of them, whose answer says that what went before it has arrived."""
     address: str
     agent: str
     last_seq: int
@@ -86,8 +89,23 @@ async def connected(address: str, files: TlsFiles, *, server_name: str, n_upload
             limits = limits_from_pb(reply.limits)
         except ValueError as error:
             raise PeerError(f"{address}: {error}") from error
+        health = health_pb2_grpc.HealthStub(channels[-1])
+
+        async def ask() -> None:
+            # A refusal has come just as far; and where the connection is over, its streams tell.
+            with contextlib.suppress(grpc.aio.AioRpcError):
+                await health.Check(health_pb2.HealthCheckRequest(), timeout=HELLO_S)
+
         yield Connection(
-            stub, tuple(uploads), address, reply.agent, reply.last_seq, limits, frozenset(reply.codings), frozenset(reply.methods)
+            stub,
+            tuple(uploads),
+            ask,
+            address,
+            reply.agent,
+            reply.last_seq,
+            limits,
+            frozenset(reply.codings),
+            frozenset(reply.methods),
         )
 
 

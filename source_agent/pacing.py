@@ -78,6 +78,8 @@ class Pacing:
         self._deferrals: Mapping[str, Deferral] = plan.deferrals
         self.changed: Callable[[], None] = lambda: None
         """Called when something that waited may go."""
+        self.in_a_hurry = False
+        """Somebody waits for the members: they do not wait until others leave the link alone."""
         self.windows = Windows(plan, orders=_orders(kept))
 
     # what the operator says
@@ -90,6 +92,7 @@ class Pacing:
 
     def drain(self) -> None:
         """From now on nothing is closed."""
+        self.in_a_hurry = True
         self.windows.is_draining = True
         self._heard()
 
@@ -162,9 +165,12 @@ class Pacing:
             return _AT_ONCE_NS
         return version.observed_ns + int(policy.deadline_s * 1e9)
 
-    def waits_for_window(self, version: Version) -> bool:
-        """Whether a member's class is closed to its policy, so that it goes because it is exempt."""
-        return not self.windows.is_open(Class.DEFERRED, self._clock.now_ns(), policy=version.policy)
+    def needs_idle(self, policy: str, exempt_ns: int) -> bool:
+        """Whether a frame of a member waits until others leave the link alone."""
+        if self.in_a_hurry or exempt_ns <= self._clock.now_ns():
+            return False
+        deferral = self._deferrals.get(policy)
+        return deferral is None or deferral.when == "idle"
 
     def look_at_pins(self) -> None:
         """Finds out which members are beyond the pin budgets. Blocks: for a thread."""

@@ -33,7 +33,7 @@ class Lane(StrEnum):
 
 
 STREAMS = (Lane.PROMPT, Lane.PROMPT, Lane.PLAIN, Lane.PLAIN, Lane.BULK, Lane.DEFERRED)
-"""The lane that each upload stream serves."""
+"""The lane that each upload stream serves; members the last."""
 
 
 def lane_of(delivery: Delivery) -> Lane:

@@ -106,6 +106,7 @@ class Sender:
         finally:
             _ = [call.cancel() for call in calls]
             self._tools.pacing.forget_due()
+            self._lanes.close()
             if self._writing is not None:
                 await self._writing
             await self._write_outcomes()

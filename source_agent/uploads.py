@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import partial
 
 import grpc.aio
 
@@ -24,9 +25,10 @@ from common.pb import replication_pb2 as pb
 from common.wire.replication import frame_to_pb, receipt_from_pb
 from source_agent.deliveries import Delivery
 from source_agent.deltas import Ready
-from source_agent.pacing import Closed, Pacing, class_of
-from source_agent.spool import Parcel, Reading, Spool
-from source_agent.tally import Tally
+from source_agent.pacing import Closed, class_of
+from source_agent.spool import Parcel, Reading
+from source_agent.tools import Tools
+from source_agent.yielding import Yielding
 
 UploadCall = grpc.aio.StreamStreamCall[pb.Frame, pb.Receipt]
 
@@ -56,9 +58,10 @@ class Consignment:
 class UploadStream:
     """Frames out, receipts in, over one call."""
 
-    def __init__(self, call: UploadCall, *, spool: Spool, limits: Limits, tally: Tally, pacing: Pacing) -> None:
-        """The call is the caller's to cancel."""
-        self._call, self._spool, self._limits, self._tally, self._pacing = call, spool, limits, tally, pacing
+    def __init__(self, call: UploadCall, tools: Tools, *, limits: Limits, yielding: Yielding | None) -> None:
+        """The call is the caller's to cancel; `yielding` is for members."""
+        self._call, self._limits, self._yielding = call, limits, yielding
+        self._spool, self._tally, self._pacing = tools.spool, tools.tally, tools.pacing
         self._awaiting: dict[int, tuple[Consignment, Parcel]] = {}
         self._has_begun = False
         self.is_ended = False
@@ -114,15 +117,22 @@ class UploadStream:
             raise TransientError("the destination ended the upload stream")
 
     def _frame_bytes(self, delivery: Delivery) -> int:
-        version = delivery.version
-        return self._pacing.frame_bytes(class_of(version), self._limits.frame_bytes, policy=version.policy)
+        version, most = delivery.version, self._limits.frame_bytes
+        if self._yielding is not None:
+            most = self._yielding.frame_bytes(most)
+        return self._pacing.frame_bytes(class_of(version), most, policy=version.policy)
 
     async def _write(self, frame: Frame, consignment: Consignment, parcel: Parcel) -> None:
         message, version = frame_to_pb(frame), consignment.delivery.version
-        await self._pacing.turn(class_of(version), message.ByteSize(), policy=version.policy, exempt_ns=consignment.exempt_ns)
+        n_bytes, exempt_ns = message.ByteSize(), consignment.exempt_ns
+        if self._yielding is not None:
+            await self._yielding.room(n_bytes, needs_idle=partial(self._pacing.needs_idle, version.policy, exempt_ns))
+        await self._pacing.turn(class_of(version), n_bytes, policy=version.policy, exempt_ns=exempt_ns)
         await self._call.write(message)
+        if self._yielding is not None:
+            self._yielding.sent(n_bytes)
         kind = "deltas" if parcel.coding == DELTA else "whole"
-        self._tally.sent(kind if isinstance(frame, Data) else "other", message.ByteSize())
+        self._tally.sent(kind if isinstance(frame, Data) else "other", n_bytes)
 
 
 def _resumes(reading: Reading, staged: Staged, parcel: Parcel) -> bool:

@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from common.clock import SystemClock, monotonic_s
 from tests.bench.approximations import approximations
+from tests.bench.burst import burst
 from tests.bench.deltas import deltas
 from tests.bench.growth import growth
 from tests.bench.hash_rivals import hash_rivals
@@ -172,6 +173,7 @@ CASES: Mapping[str, Callable[[Setting], Figures]] = MappingProxyType(
         "link_20ms": link_20ms,
         "link_200ms": link_200ms,
         "receipt": receipt,
+        "burst": burst,
         "rescan": rescan,
         "identify": identify,
         "novel": novel,

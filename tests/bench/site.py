@@ -54,10 +54,12 @@ class Site:
         """One `smarter-source once --json`. Errors: Failed."""
         return run([BIN / "smarter-source", "once", "--config", "source.yaml", "--json"], self.folder)
 
-    def restore(self, to: Path) -> Run:
+    def restore(self, to: Path, *options: str) -> Run:
         """One `smarter restore`. Errors: Failed."""
         dest = f"unix:{self.folder / 'dest.sock'}"
-        return run([BIN / "smarter", "restore", "--dest", dest, "--policy", "photos", "--to", to, "--json"], self.folder)
+        return run(
+            [BIN / "smarter", "restore", "--dest", dest, "--policy", "photos", "--to", to, "--json", *options], self.folder
+        )
 
     @contextlib.contextmanager
     def source_running(self) -> Iterator[AgentClient]:

@@ -88,6 +88,16 @@ def test_from_when_on_a_member_is_exempt() -> None:
     ]
 
 
+def test_members_leave_the_link_to_others_where_their_policy_says_so() -> None:
+    """Not those that are exempt, nor where somebody waits for them."""
+    deferrals = {when: Deferral(when) for when in ("idle", "offpeak", "always")}
+    pacing = Pacing(Plan(deferrals=deferrals), ManualClock(wall_ns=NOON_NS))
+    assert [pacing.needs_idle(name, NOON_NS + 1) for name in (*deferrals, "gone")] == [True, False, False, True]
+    assert not pacing.needs_idle("idle", NOON_NS)
+    pacing.drain()
+    assert not pacing.needs_idle("idle", NOON_NS + 1)
+
+
 def test_no_frame_of_a_member_begins_while_a_representative_is_due() -> None:
     """Whatever there is room for on the link."""
 
