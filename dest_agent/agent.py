@@ -45,6 +45,7 @@ from dest_agent.staging import Staging
 from dest_agent.status import Status
 from dest_agent.store import ObjectStore
 from dest_agent.store.files import FileStore
+from dest_agent.throttle import Throttle
 from dest_agent.verify import Verifier
 
 HANG_UP_S = 0.3
@@ -174,6 +175,7 @@ def _assembled(config: DestConfig, clock: Clock, ends: AsyncExitStack) -> tuple[
         verifier=Verifier(catalogue, store, rebuilder, clock, n_at_once=limits.workers + 1),
         status=Status(config.agent.name, catalogue, space=space, clock=clock, index=similar.folder),
         similar=similar,
+        throttle=Throttle(config.bandwidth.timetables(), clock),
     )
     return served, _Kept(store, catalogue, staging, claims, similar)
 

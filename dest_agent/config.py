@@ -11,6 +11,7 @@ from common.config import (
     AdminSection,
     AgentName,
     AgentSection,
+    BandwidthSection,
     ByteSize,
     ConfigPath,
     Count,
@@ -21,6 +22,7 @@ from common.config import (
     Mistakes,
     Seconds,
     Section,
+    TimetableText,
     TlsSection,
     available_cpus,
     load,
@@ -60,6 +62,13 @@ class DestLimits(Section):
     """Of each worker."""
 
 
+class DestBandwidth(BandwidthSection):
+    """When how much may leave and come over the network; the admin socket knows no hours."""
+
+    restore: TimetableText = "off"
+    """Contents that are read back."""
+
+
 class SimilarSection(Section):
     """What a source is told of pictures that look like those it offers."""
 
@@ -79,6 +88,7 @@ class DestConfig(Section):
     sources: tuple[AdmittedSource, ...] | None = None
     """None: every source with a certificate of our authority, each in a namespace of its own."""
     limits: DestLimits = DestLimits()
+    bandwidth: DestBandwidth = DestBandwidth()
     similar: SimilarSection = SimilarSection()
     orphan_grace: Seconds = 86400.0
     """How long an object without a recipe may lie before it is swept."""

@@ -25,6 +25,7 @@ from dest_agent.rpc.admin import Admin
 from dest_agent.rpc.replication import Delivery, Replication
 from dest_agent.rpc.restore import Restore
 from dest_agent.status import Status
+from dest_agent.throttle import Throttle
 from dest_agent.verify import Verifier
 
 
@@ -38,6 +39,7 @@ class Served:
     verifier: Verifier
     status: Status
     similar: Similar
+    throttle: Throttle
 
 
 def tls_door(address: str, files: TlsFiles, served: Served) -> tuple[grpc.aio.Server, int]:
@@ -47,8 +49,8 @@ def tls_door(address: str, files: TlsFiles, served: Served) -> tuple[grpc.aio.Se
     """
     server = grpc.aio.server(options=SERVER_OPTIONS)
     calls = Calls(tls_peer)
-    add_ReplicationServicer_to_server(Replication(served.delivery, calls), server)
-    _add_reading(server, served, calls)
+    add_ReplicationServicer_to_server(Replication(served.delivery, calls, served.throttle), server)
+    _add_reading(server, served, calls, throttle=served.throttle)
     credentials = server_credentials(files)
     try:
         return server, server.add_secure_port(address, credentials)
@@ -67,8 +69,8 @@ def admin_door(socket: Path, served: Served) -> grpc.aio.Server:
     return server
 
 
-def _add_reading(server: grpc.aio.Server, served: Served, calls: Calls) -> None:
+def _add_reading(server: grpc.aio.Server, served: Served, calls: Calls, *, throttle: Throttle | None = None) -> None:
     admin = Admin(served.status, served.verifier, served.similar, access=served.access, calls=calls)
-    add_RestoreServicer_to_server(Restore(served.restorer, calls), server)
+    add_RestoreServicer_to_server(Restore(served.restorer, calls, throttle), server)
     add_AdminServicer_to_server(admin, server)
     health_pb2_grpc.add_HealthServicer_to_server(health.aio.HealthServicer(), server)

@@ -22,6 +22,7 @@ from dest_agent.planner import DELTA_METHODS
 from dest_agent.receiver import Malformed, Receiver
 from dest_agent.rpc import SOFTWARE, Calls, Context, messages
 from dest_agent.tally import told
+from dest_agent.throttle import Throttle
 
 MOST_SKETCHED = 24
 """Offers with a sketch answered in one message: each may have eight matches of 4 KiB, and a message has a mebibyte."""
@@ -47,9 +48,10 @@ class Delivery:
 class Replication(pb_grpc.ReplicationServicer):
     """See replication.proto and PROTOCOL.md."""
 
-    def __init__(self, delivery: Delivery, calls: Calls) -> None:
+    def __init__(self, delivery: Delivery, calls: Calls, throttle: Throttle) -> None:
         self._to = delivery
         self._calls = calls
+        self._throttle = throttle
 
     async def Hello(self, request: pb.HelloRequest, context: Context) -> pb.HelloReply:  # noqa: N802
         """Agrees on a protocol and says what is remembered of the source."""
@@ -99,6 +101,7 @@ class Replication(pb_grpc.ReplicationServicer):
 
     async def _frames(self, stream: AsyncIterator[pb.Frame], source: str) -> AsyncIterator[Frame | Malformed]:
         async for message in messages(stream):
+            await self._throttle.receive(message.ByteSize())
             try:
                 yield wire.frame_from_pb(message, self._to.limits, agent=source)
             except ValueError as error:
