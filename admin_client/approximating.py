@@ -15,9 +15,9 @@ from dataclasses import replace
 from admin_client.client import AgentClient, ContentEnd
 from admin_client.placement import NotPlaced, Tree
 from common.errors import ContentError, IntegrityError, SmarterError
-from common.ids import Digest, digest_of
+from common.ids import Digest, VersionId, digest_of
 from common.model import Announcement, Attributes, Selection
-from common.paths import show
+from common.paths import RelPath
 from common.workers import WALL_PER_CPU, Workers, delta_cpu_s
 
 SUFFIX = b".approximate.png"
@@ -25,27 +25,27 @@ SUFFIX = b".approximate.png"
 
 def approximated(
     client: AgentClient, trees: Mapping[str, Tree], *, selection: Selection, renders: bool
-) -> tuple[list[str], list[str]]:
-    """The paths of what has not come, and of what was made in their stead. A state in the past has none.
+) -> tuple[list[Announcement], dict[VersionId, RelPath]]:
+    """What has not come, and the paths of what was made in its stead. A state in the past has none.
 
     Errors: the client's. What cannot be shown is only listed.
     """
     if selection.at_ns:
-        return [], []
+        return [], {}
     announced = [one for one in client.announced(selection) if one.version.root in trees]
-    made = []
+    made = {}
     for one in announced if renders else []:
         with suppress(NotPlaced, ContentError, IntegrityError, OSError):
-            made.append(_shown(client, trees[one.version.root], one))
-    return [show(one.version.path) for one in announced], made
+            made[one.version.id] = _shown(client, trees[one.version.root], one)
+    return announced, made
 
 
-def _shown(client: AgentClient, tree: Tree, announced: Announcement) -> str:
+def _shown(client: AgentClient, tree: Tree, announced: Announcement) -> RelPath:
     """Writes one picture, and gives its path. Errors: NotPlaced, ContentError, IntegrityError, OSError."""
     base = _fetched(client, announced.version.id.agent, announced.base)
     picture = asyncio.run(_rendered(base, announced.approximation))
     attributes = Attributes(mode=announced.version.attributes.mode & 0o666, mtime_ns=announced.version.attributes.mtime_ns)
-    path = type(announced.version.path)(announced.version.path + SUFFIX)
+    path = RelPath(announced.version.path + SUFFIX)
     version = replace(announced.version, path=path, digest=digest_of(picture), size=len(picture), attributes=attributes)
     if tree.needs_content(version):
         incoming = tree.receive(version)
@@ -55,7 +55,7 @@ def _shown(client: AgentClient, tree: Tree, announced: Announcement) -> str:
             incoming.discard()
             raise
         tree.finish_file(incoming)
-    return show(path)
+    return path
 
 
 def _fetched(client: AgentClient, source: str, digest: Digest) -> bytes:

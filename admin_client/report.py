@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from common.errors import ExitCode
@@ -26,6 +27,10 @@ class RestoreReport:
     """Files of which the destination has only heard what they roughly look like."""
     approximate: list[str] = field(default_factory=list)
     """What was made of those, under names that say so."""
+    manifest: Path | None = None
+    """Where it stands of each file whether it is exact, approximate or absent; where what is approximate was asked for."""
+    counts: Counter[str] = field(default_factory=Counter)
+    """Of the manifest."""
     notes: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
 
@@ -49,6 +54,8 @@ class RestoreReport:
             "damaged": [{"path": path, "reason": reason} for path, reason in self.damaged],
             "announced": self.announced,
             "approximate": self.approximate,
+            "manifest": str(self.manifest) if self.manifest else None,
+            "counts": dict(self.counts) if self.manifest else None,
             "notes": dict(sorted(self.notes.items())),
             "seconds": round(self.seconds, 3),
         }

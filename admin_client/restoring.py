@@ -25,6 +25,7 @@ from admin_client.approximating import approximated
 from admin_client.client import AgentClient, Piece
 from admin_client.fidelity import Owners
 from admin_client.incoming import Incoming
+from admin_client.manifest import manifest_of, write_manifest
 from admin_client.placement import NotPlaced, Rules, Tree, refusals
 from admin_client.progress import Progress
 from admin_client.report import RestoreReport
@@ -77,7 +78,13 @@ def restore(client: AgentClient, request: RestoreRequest, *, progress: Progress)
         progress.stage("Restoring", total_bytes=None if wanted.glob else found.n_bytes)
         restoration = _Restoration(client, trees, report=report, pool=pool, progress=progress)
         restoration.run(_versions(client, selection))
-        report.announced, report.approximate = approximated(client, trees, selection=selection, renders=request.approximate)
+        announced, shown = approximated(client, trees, selection=selection, renders=request.approximate)
+        report.announced = [show(one.version.path) for one in announced]
+        report.approximate = [show(path) for path in shown.values()]
+        if request.approximate:
+            report.manifest, versions = manifest_of(request.to), _versions(client, selection)
+            lost = restoration.lost
+            report.counts = write_manifest(report.manifest, versions, lost=lost, announced=announced, shown=shown)
         progress.stage("Finishing directories")
         for tree in trees.values():
             tree.finish(pool)
@@ -174,7 +181,7 @@ class _Restoration:
         self._first_by_digest: OrderedDict[Digest, Version] = OrderedDict()
         self._copies: list[tuple[Version, Version]] = []
         """Files whose content is that of another file of this run, each with that other one."""
-        self._lost: set[VersionId] = set()
+        self.lost: set[VersionId] = set()
         """Refused or damaged: no first name for a link, whatever else stands at its path."""
         self._finishing: deque[tuple[Version, Future[list[str]]]] = deque()
 
@@ -315,7 +322,7 @@ class _Restoration:
 
     def _copy(self, version: Version, first: Version) -> bool:
         """Makes a file from the one that was placed with the same content; False where that one is not there as it was."""
-        if first.id in self._lost:
+        if first.id in self.lost:
             return False
         try:
             incoming = self._copied(version, first)
@@ -345,7 +352,7 @@ class _Restoration:
         """Gives a placed file one more name; False where its first name is not there."""
         attributes = version.attributes
         first = self._first_by_inode[_Inode(attributes.hardlink, version.kind, version.digest, attributes.target)]
-        if first.id in self._lost:
+        if first.id in self.lost:
             return False
         try:
             made = self._trees[version.root].place_link(version, self._trees[first.root], at=first.path)
@@ -364,11 +371,11 @@ class _Restoration:
         self._progress.advance(version.size)
 
     def _damage(self, version: Version, reason: str) -> None:
-        self._lost.add(version.id)
+        self.lost.add(version.id)
         self._report.damaged.append((self._show(version), reason))
 
     def _refuse(self, version: Version, reason: str) -> None:
-        self._lost.add(version.id)
+        self.lost.add(version.id)
         self._report.refused.append((self._show(version), reason))
 
     def _show(self, version: Version) -> str:

@@ -22,6 +22,7 @@ from source_agent.journal import Journal
 from source_agent.link import SOFTWARE
 from source_agent.observer import Observer
 from source_agent.tally import Tally
+from source_agent.waiting import protection
 
 MOST_PROBLEMS = 200
 SERVICE_NAME = pb.DESCRIPTOR.services_by_name["Admin"].full_name
@@ -87,6 +88,18 @@ class SourceAdmin(AdminServicer):
             pictures=self.groups.counts(),
             deltas=self.deltas.counts(),
             delta_fallbacks={reason: int(n) for reason, n in snapshot(DELTA_FALLBACKS).items()},
+            protection=self._protection(),
+        )
+
+    def _protection(self) -> pb.Protection:
+        shares, now_ns = protection(self.journal), self.clock.now_ns()
+        lags = {what: max(0.0, (now_ns - share.oldest_ns) / 1e9) if share.oldest_ns else 0.0 for what, share in shares.items()}
+        return pb.Protection(
+            exact=shares["exact"].n,
+            approximate=shares["approximate"].n,
+            not_yet=shares["not_yet"].n,
+            approximate_lag_s=lags["approximate"],
+            not_yet_lag_s=lags["not_yet"],
         )
 
     def _problems(self) -> list[pb.Problem]:

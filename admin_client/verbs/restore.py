@@ -52,6 +52,9 @@ def command(  # noqa: PLR0913 - one for each option
     Every byte is proved; a file whose bytes cannot be is not left behind (exit code 30). DIR itself gets the root's
     mode, owner and times. Files of which the destination has only heard what they look like are listed ("announced").
 
+    With --approximate a manifest is written beside DIR, DIR.manifest.jsonl: of every file whether it is exact, approximate or
+    absent. JSON: "manifest" is its path, "counts" {"exact", "approximate", "absent"}, both null without --approximate.
+
     Without root's rights, owners that cannot be set are counted in "notes".
     """
     at_ns = time_option(at)
@@ -88,5 +91,7 @@ def _sentence(report: RestoreReport) -> str:
     if report.announced:
         made = f"{len(report.approximate)} of them shown roughly" if report.approximate else "--approximate shows them roughly"
         parts.append(f"{len(report.announced)} announced and not delivered, {made}")
+    if report.manifest:
+        parts.append(f"{', '.join(f'{n} {what}' for what, n in report.counts.items())}: see {report.manifest}")
     parts += [f"{n} {note.replace('_', ' ')}" for note, n in sorted(report.notes.items())]
     return "; ".join(parts)

@@ -11,6 +11,8 @@ from admin_client.output import duration_text, print_json, size_text
 from common.errors import ExitCode, SmarterError
 from common.paths import printable
 
+_LATER = (("approximate", "roughly so far"), ("not_yet", "not yet"))
+
 
 @click.command("status")
 @connection_options
@@ -76,6 +78,7 @@ def _source_rows(s: dict[str, Any]) -> list[tuple[str, str]]:
         ("link", link),
         ("lag", duration_text(s["lag_s"])),
         ("backlog", size_text(s["backlog_bytes"])),
+        ("protected", _protected(s["protection"])),
         ("versions", _counts(s["versions_by_state"])),
         ("pictures", _counts({name.replace("_", " "): n for name, n in s["pictures"].items() if name != "pictures"})),
         ("to be looked at", str(s["dirty"])),
@@ -89,6 +92,13 @@ def _source_rows(s: dict[str, Any]) -> list[tuple[str, str]]:
         ("up", f"{duration_text(s['uptime_s'])}, {s['software']}"),
     ]
     return rows + [("problem", f"{p['policy']}/{p['root']}/{p['path']}: {p['reason']}") for p in s["problems"]]
+
+
+def _protected(p: dict[str, Any]) -> str:
+    """Files by what the destination could give back."""
+    said = [f"{p['exact']} files exactly"]
+    said += [f"{p[what]} {word}, for {duration_text(p[f'{what}_lag_s'])} at most" for what, word in _LATER if p[what]]
+    return "; ".join(said)
 
 
 def _dest_rows(s: dict[str, Any]) -> list[tuple[str, str]]:

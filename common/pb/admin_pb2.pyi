@@ -442,6 +442,7 @@ class SourceStatus(_message.Message):
     PICTURES_FIELD_NUMBER: _builtins.int
     DELTAS_FIELD_NUMBER: _builtins.int
     DELTA_FALLBACKS_FIELD_NUMBER: _builtins.int
+    PROTECTION_FIELD_NUMBER: _builtins.int
     connected: _builtins.bool
     destination: _builtins.str
     link_error: _builtins.str
@@ -480,6 +481,8 @@ class SourceStatus(_message.Message):
     def delta_fallbacks(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
         """members that went whole, by reason, since the agent started"""
 
+    @_builtins.property
+    def protection(self) -> Global___Protection: ...
     def __init__(
         self,
         *,
@@ -499,14 +502,49 @@ class SourceStatus(_message.Message):
         pictures: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
         deltas: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
         delta_fallbacks: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        protection: Global___Protection | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["protection", b"protection"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["backlog_bytes", b"backlog_bytes", "connected", b"connected", "delta_fallbacks", b"delta_fallbacks", "deltas", b"deltas", "destination", b"destination", "dirty", b"dirty", "fallbacks", b"fallbacks", "lag_s", b"lag_s", "last_receipt_ns", b"last_receipt_ns", "last_rescan_ns", b"last_rescan_ns", "link_error", b"link_error", "pictures", b"pictures", "problems", b"problems", "sent_bytes", b"sent_bytes", "versions_by_state", b"versions_by_state", "watch_overflows", b"watch_overflows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backlog_bytes", b"backlog_bytes", "connected", b"connected", "delta_fallbacks", b"delta_fallbacks", "deltas", b"deltas", "destination", b"destination", "dirty", b"dirty", "fallbacks", b"fallbacks", "lag_s", b"lag_s", "last_receipt_ns", b"last_receipt_ns", "last_rescan_ns", b"last_rescan_ns", "link_error", b"link_error", "pictures", b"pictures", "problems", b"problems", "protection", b"protection", "sent_bytes", b"sent_bytes", "versions_by_state", b"versions_by_state", "watch_overflows", b"watch_overflows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SourceStatus: _TypeAlias = SourceStatus  # noqa: Y015
+
+@_typing.final
+class Protection(_message.Message):
+    """Of the files that stand, how many the destination could give back: exactly, roughly, or not at all yet."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXACT_FIELD_NUMBER: _builtins.int
+    APPROXIMATE_FIELD_NUMBER: _builtins.int
+    NOT_YET_FIELD_NUMBER: _builtins.int
+    APPROXIMATE_LAG_S_FIELD_NUMBER: _builtins.int
+    NOT_YET_LAG_S_FIELD_NUMBER: _builtins.int
+    exact: _builtins.int
+    approximate: _builtins.int
+    not_yet: _builtins.int
+    approximate_lag_s: _builtins.float
+    """age of the oldest of them"""
+    not_yet_lag_s: _builtins.float
+    def __init__(
+        self,
+        *,
+        exact: _builtins.int = ...,
+        approximate: _builtins.int = ...,
+        not_yet: _builtins.int = ...,
+        approximate_lag_s: _builtins.float = ...,
+        not_yet_lag_s: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approximate", b"approximate", "approximate_lag_s", b"approximate_lag_s", "exact", b"exact", "not_yet", b"not_yet", "not_yet_lag_s", b"not_yet_lag_s"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Protection: _TypeAlias = Protection  # noqa: Y015
 
 @_typing.final
 class Problem(_message.Message):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -170,6 +171,12 @@ def test_a_member_that_has_not_come_is_listed_and_shown_roughly_when_asked() -> 
         to = at.folder / "rough"
         told = at.smarter("restore", *at.asks_dest, "--policy", "photos", "--to", str(to), "--approximate", "--json").json
         assert (told["announced"], told["approximate"]) == (["small.jpg"], ["small.jpg.approximate.png"])
+        assert told["counts"] == {"exact": 1, "approximate": 1, "absent": 0}
+        lines = [json.loads(line) for line in Path(told["manifest"]).read_text().splitlines()]
+        assert {(line["path"], line["is"], line["shown"]) for line in lines} == {
+            ("original.jpg", "exact", None),
+            ("small.jpg", "approximate", "small.jpg.approximate.png"),
+        }
         assert {path.name for path in to.iterdir()} == {"original.jpg", "small.jpg.approximate.png"}
         with Image.open(to / "small.jpg.approximate.png") as rough, Image.open(at.library / "small.jpg") as small:
             assert np.abs(np.asarray(rough, np.int16) - np.asarray(small.convert("RGB"), np.int16)).mean() < 8

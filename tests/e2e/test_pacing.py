@@ -98,5 +98,11 @@ def test_a_single_run_leaves_what_is_closed_and_a_drain_does_not() -> None:
         assert (done["representatives"], done["members"]) == (1, 0)
         assert done["sent_bytes"]["approximations"] > 0
         assert {e.version.path for e in at.entries() if e.version.digest} == {b"large.jpg"}
+        source = at.source()
+        until(lambda: at.source_status().get("last_rescan"), "the daemon has scanned")
+        protected = at.source_status()["protection"]
+        assert (protected["exact"], protected["approximate"], protected["not_yet"]) == (1, 1, 0)
+        assert protected["approximate_lag_s"] > 0
+        assert source.stop() == 0
         assert at.once()["members"] == 1
         assert differences(at.library, at.restore()) == []
