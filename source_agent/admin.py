@@ -21,8 +21,8 @@ from source_agent.groups import Groups
 from source_agent.journal import Journal
 from source_agent.link import SOFTWARE
 from source_agent.observer import Observer
+from source_agent.protection import protected
 from source_agent.tally import Tally
-from source_agent.waiting import protection
 
 MOST_PROBLEMS = 200
 SERVICE_NAME = pb.DESCRIPTOR.services_by_name["Admin"].full_name
@@ -92,14 +92,13 @@ class SourceAdmin(AdminServicer):
         )
 
     def _protection(self) -> pb.Protection:
-        shares, now_ns = protection(self.journal), self.clock.now_ns()
-        lags = {what: max(0.0, (now_ns - share.oldest_ns) / 1e9) if share.oldest_ns else 0.0 for what, share in shares.items()}
+        shares, now_ns = protected(self.journal), self.clock.now_ns()
         return pb.Protection(
-            exact=shares["exact"].n,
-            approximate=shares["approximate"].n,
-            not_yet=shares["not_yet"].n,
-            approximate_lag_s=lags["approximate"],
-            not_yet_lag_s=lags["not_yet"],
+            exact=shares["exact"].n_files,
+            approximate=shares["approximate"].n_files,
+            not_yet=shares["not_yet"].n_files,
+            approximate_lag_s=shares["approximate"].lag_s(now_ns),
+            not_yet_lag_s=shares["not_yet"].lag_s(now_ns),
         )
 
     def _problems(self) -> list[pb.Problem]:

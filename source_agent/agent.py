@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
@@ -53,10 +53,11 @@ from source_agent.reloading import Changes, changes, plan_of, taken_over
 from source_agent.roots import Compression, Root
 from source_agent.rules import Rules
 from source_agent.spool import Spool
+from source_agent.summary import Reindexed, Summary
 from source_agent.tally import CLASSES, Tally
 from source_agent.tools import Tools
 from source_agent.vitals import Vitals
-from source_agent.waiting import loads, pinned_beyond
+from source_agent.waiting import pinned_beyond
 from source_agent.watcher import Watcher
 
 PATIENCE_CHECK_S = 1.0
@@ -67,45 +68,6 @@ UNHURRIED_S = 3600.0
 STOP_S = 3.0
 
 _log = get("source")
-
-
-@dataclass(slots=True)
-class Summary:
-    """What `once` did: the JSON of CLI.md, with what was skipped and which codings fell back beside it."""
-
-    files: int = 0
-    versions: int = 0
-    logical_bytes: int = 0
-    sent_bytes: dict[str, int] = field(default_factory=dict)
-    representatives: int = 0
-    members: int = 0
-    exact_duplicates: int = 0
-    in_review: int = 0
-    """Groups that hold something back, for they wait for the user's word."""
-    unreadable: list[str] = field(default_factory=list)
-    refused: list[dict[str, str]] = field(default_factory=list)
-    skipped: list[dict[str, str]] = field(default_factory=list)
-    fallbacks: dict[str, int] = field(default_factory=dict)
-    delta_fallbacks: dict[str, int] = field(default_factory=dict)
-    """Members that went whole, by reason."""
-    seconds: float = 0.0
-    cpu_seconds: float = 0.0
-    """Of the agent and its workers; known once those have ended."""
-
-    @property
-    def is_partial(self) -> bool:
-        """Whether some file is not at the destination as it is here."""
-        return bool(self.unreadable or self.refused)
-
-
-@dataclass(slots=True)
-class Reindexed:
-    """What `reindex` did."""
-
-    pictures: int
-    lost: int
-    """Those that no file has any more: nothing that comes is compared with them."""
-    seconds: float
 
 
 @dataclass(slots=True)
@@ -151,7 +113,7 @@ class Source:
             self.recogniser.reviews(),
             self.encoder.run(),
             self.deliverer.run(finished=lambda: False, gives_up=False),
-            self._pace(),
+            self.pacing.run(),
             *([self._read_again(read)] if read is not None else []),
         ]
         if (pings := self.config.health_ping.pings()).wanted:
@@ -190,7 +152,7 @@ class Source:
         encoding = asyncio.create_task(self.encoder.run())
         delivering = asyncio.create_task(self.deliverer.run(finished=self._all_is_ready, gives_up=True))
         losing_patience = asyncio.create_task(self._lose_patience())
-        pacing = asyncio.create_task(self._pace())
+        pacing = asyncio.create_task(self.pacing.run())
         tasks = (looking, recognising, encoding, delivering, losing_patience, pacing)
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -220,9 +182,6 @@ class Source:
                 self.reload(await asyncio.to_thread(read))
             except ConfigError as error:
                 _log.error("configuration_refused", problems=error.problems)
-
-    async def _pace(self) -> None:
-        await self.pacing.run(lambda: {of: load.n_bytes for of, load in loads(self.journal).items()})
 
     def _all_is_ready(self) -> bool:
         """Whether all that there is to deliver has been read, looked at and made."""

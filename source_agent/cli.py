@@ -15,8 +15,8 @@ from common.errors import ConfigError, ExitCode
 from common.paths import printable
 
 if TYPE_CHECKING:  # the agent's imports cost half a second, which --help and mistakes need not wait for
-    from source_agent.agent import Reindexed, Summary
     from source_agent.config import SourceConfig
+    from source_agent.summary import Reindexed, Summary
 
 PROGRESS_EVERY = 100
 _config = click.option("--config", "config_path", required=True, type=click.Path(path_type=Path), help="The source.yaml to use.")

@@ -17,7 +17,7 @@ from common.buckets import Bucket, Turn, frame_bytes
 from common.clock import Clock
 from common.errors import RefusedError
 from common.logs import get
-from common.metrics import BACKLOG_BYTES, RATE, WAITED_SECONDS, WINDOW_OPEN
+from common.metrics import RATE, WAITED_SECONDS, WINDOW_OPEN
 from common.model import Role, Version
 from common.timetable import CLOSED
 from common.turnstile import Refused, Turnstile
@@ -28,7 +28,7 @@ _RANKS = {CONTROL: 0, Class.REPRESENTATIVES: 1, Class.CHUNKS: 2, Class.DEFERRED:
 CHECK_S = 5.0
 """How often it is looked whether an hour has come."""
 COUNT_S = 60.0
-"""How often what waits is counted, and whether the time of members is over."""
+"""How often it is looked what is pinned, and whether the time of members is over."""
 _AT_ONCE_NS = 0
 _NEVER_NS = ANYTHING
 
@@ -288,8 +288,8 @@ class Pacing:
 
     # what goes on by itself
 
-    async def run(self, backlog: Callable[[], Mapping[Class, int]]) -> None:
-        """Tells of hours that have come, and counts what waits, until cancelled; `backlog` gives bytes, and blocks."""
+    async def run(self) -> None:
+        """Tells of hours that have come, until cancelled."""
         counted_s, before = -CHECK_S, dict[tuple[str, Class], float]()
         while True:
             now_s, now_ns = self._clock.monotonic_s(), self._clock.now_ns()
@@ -302,8 +302,6 @@ class Pacing:
             if is_due:
                 counted_s = now_s
                 await asyncio.to_thread(self.look_at_pins)
-                for of, n_bytes in (await asyncio.to_thread(backlog)).items():
-                    BACKLOG_BYTES.labels(of).set(n_bytes)
             if rates != before or is_due:
                 before = rates
                 self._heard()

@@ -56,8 +56,8 @@ class Vitals:
             BACKLOG_BYTES.labels(name).set(sum(each.n_bytes for each in found))
             BACKLOG_VERSIONS.labels(name).set(sum(each.n_versions for each in found))
             LAG_SECONDS.labels(name).set(max((each.lag_s(now_ns) for each in found), default=0.0))
-        for how, n_files in protected(self.journal).items():
-            PROTECTED_FILES.labels(how).set(n_files)
+        for how, share in protected(self.journal).items():
+            PROTECTED_FILES.labels(how).set(share.n_files)
         CONNECTED.set(bool(self.deliverer.connected_to))
         LAST_RECEIPT.set(self.tally.last_receipt_ns / 1e9)
         LAST_RESCAN.set(self.observer.last_rescan_ns / 1e9)

@@ -29,26 +29,6 @@ class Load:
     """When the first of them was seen; 0: there is none."""
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
-    """Files, and when the first of those that wait was seen (ns; 0: none waits)."""
-
-    n: int = 0
-    oldest_ns: int = 0
-
-
-def protection(journal: Journal) -> dict[str, Share]:
-    """Of the files that stand: which are exact at the destination, which approximate (announced), which not yet."""
-    query = (
-        "SELECT CASE WHEN v.state = 'replicated' THEN 'exact' WHEN EXISTS (SELECT 1 FROM delta d WHERE d.target = v.digest"
-        " AND d.announced AND d.state IN ('due', 'encoded')) THEN 'approximate' ELSE 'not_yet' END AS what,"
-        " count(*), min(v.observed_ns) FROM entry e JOIN version v USING (seq) WHERE v.digest NOT NULL GROUP BY what"
-    )
-    with journal.reading() as db:
-        found = {what: Share(n, 0 if what == "exact" else oldest) for what, n, oldest in db.execute(query).fetchall()}
-    return {what: found.get(what, Share()) for what in ("exact", "approximate", "not_yet")}
-
-
 def queued_members(journal: Journal, *, limit: int, gates: Sequence[Gate]) -> list[Delivery]:
     """QUEUED deliveries of members whose bytes must be sent and may go now, the first to become ready first."""
     opened, bounds = gated("v", gates)

@@ -10,7 +10,7 @@ import pytest
 
 from common.errors import RefusedError
 from common.ids import VersionId, digest_of
-from common.metrics import BACKLOG_BYTES, RATE, WAITED_SECONDS, WINDOW_OPEN, snapshot
+from common.metrics import RATE, WAITED_SECONDS, WINDOW_OPEN, snapshot
 from common.model import Attributes, Kind, Role, Version
 from common.paths import RelPath
 from common.timetable import OFF, Timetable
@@ -208,16 +208,15 @@ def test_the_operators_word_is_kept_and_told_of() -> None:
     assert Pacing(Plan(), clock, kept="nonsense").windows.orders.paused == set()
 
 
-def test_hours_that_come_are_told_of_and_what_waits_is_counted() -> None:
+def test_hours_that_come_are_told_of() -> None:
     """Also where the wall clock was set."""
 
     async def deed(pacing: Pacing, clock: ManualClock) -> None:
         told: list[int] = []
         pacing.changed = lambda: told.append(clock.now_ns())
-        running = asyncio.create_task(pacing.run(lambda: {Class.CHUNKS: 17}))
+        running = asyncio.create_task(pacing.run())
         await settled()
         assert len(told) == 1
-        assert snapshot(BACKLOG_BYTES)["chunks"] == 17
         assert snapshot(WINDOW_OPEN)["deferred"] == 0
         clock.advance(CHECK_S)
         await settled()

@@ -15,8 +15,9 @@ from source_agent.deliveries import Observation
 from source_agent.delta_rows import DeltaStep, Made, Rough
 from source_agent.deltas import Deltas
 from source_agent.journal import Journal
+from source_agent.protection import Share, protected
 from source_agent.states import DeltaState, State
-from source_agent.waiting import Load, Share, loads, pinned_beyond, protection, queued_members
+from source_agent.waiting import Load, loads, pinned_beyond, queued_members
 from source_agent.windows import ANYTHING, Class, Gate
 
 NEVER = Gate("", -1, before_ns=-1)
@@ -121,11 +122,11 @@ def test_the_oldest_beyond_a_budget_are_found(waiting: Waiting) -> None:
 
 def test_protection_is_exact_approximate_or_not_yet(waiting: Waiting) -> None:
     """Of what stands; the lag is of the oldest."""
-    assert protection(waiting.journal) == {"exact": Share(), "approximate": Share(), "not_yet": Share()}
+    assert protected(waiting.journal) == {"exact": Share(), "approximate": Share(), "not_yet": Share()}
     waiting.put("picture", Role.REPRESENTATIVE, seen_ns=1)
     (delivery,) = waiting.journal.queued(after=0, limit=1)
     waiting.encode(waiting.put("said", Role.MEMBER, seen_ns=3), 4)
     waiting.put("unsaid", Role.MEMBER, seen_ns=4)
     waiting.put("note", Role.NONE, seen_ns=6)
     waiting.journal.advance([(delivery.version.id.seq, State.REPLICATED, "")])
-    assert protection(waiting.journal) == {"exact": Share(1), "approximate": Share(1, 3), "not_yet": Share(2, 4)}
+    assert protected(waiting.journal) == {"exact": Share(1, 1), "approximate": Share(1, 3), "not_yet": Share(2, 4)}
