@@ -92,7 +92,7 @@ async def connected(address: str, files: TlsFiles, *, server_name: str, n_upload
         health = health_pb2_grpc.HealthStub(channels[-1])
 
         async def ask() -> None:
-            # A refusal has come just as far; and where the connection is over, its streams tell.
+            """Asks how it is: a refusal has come just as far, and where the connection is over, its streams tell."""
             with contextlib.suppress(grpc.aio.AioRpcError):
                 await health.Check(health_pb2.HealthCheckRequest(), timeout=HELLO_S)
 

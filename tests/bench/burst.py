@@ -45,13 +45,14 @@ def burst(setting: Setting) -> Figures:
     folder = setting.scratch / "burst"
     library = folder / "library"
     library.mkdir(parents=True)
+    photos = list(_photos(setting))
+    n = len(photos)
     with site(folder / "site") as here, Relay(("127.0.0.1", here.listen_port), Shape(RATE_BYTES_S, RTT_S)) as relay:
         here.configure_source(library, port=relay.port)
         with here.source_running(), _asking(here) as dest:
             pause(2)
             landed_ns, start_s = SystemClock().now_ns(), monotonic_s()
-            n = 0
-            for n, (name, content) in enumerate(_photos(setting), start=1):  # noqa: B007 - counted
+            for name, content in photos:
                 (library / name).write_bytes(content)
             first, singles_s = _until_announced(dest, n), list[float]()
             restored = here.restore(folder / "restored", "--approximate").result()
