@@ -87,6 +87,8 @@ class SourceAdmin(AdminServicer):
             pictures=self.groups.counts(),
             deltas=self.deltas.counts(),
             delta_fallbacks={reason: int(n) for reason, n in snapshot(DELTA_FALLBACKS).items()},
+            approximate=self.deltas.n_approximate(),
+            received_bytes=self.tally.logical_bytes,
         )
 
     def _problems(self) -> list[pb.Problem]:

@@ -150,6 +150,13 @@ class Deltas:
         with self._journal.reading() as db:
             return dict(db.execute("SELECT state, count(*) FROM delta GROUP BY state").fetchall())
 
+    def n_approximate(self) -> int:
+        """Versions that wait, and that the destination can show roughly."""
+        is_told = "EXISTS (SELECT 1 FROM delta d WHERE d.target = v.digest AND d.announced)"
+        query = f"SELECT count(*) FROM version v WHERE v.state = ? AND {is_told}"  # noqa: S608 - words only
+        with self._journal.reading() as db:
+            return int(db.execute(query, (State.DEFERRED,)).fetchone()[0])
+
     def advance(self, steps: Iterable[DeltaStep]) -> None:
         """Journals steps of deltas. Errors: IllegalTransition."""
         self._journal.advance([], deltas=list(steps))

@@ -52,6 +52,16 @@ class HeldMatch:
 
 
 @dataclass(frozen=True, slots=True)
+class DeltaView:
+    """How the bytes of a member travel over its base; `n_bytes` is 0 and `method` empty while that is not made."""
+
+    state: str
+    method: str
+    n_bytes: int
+    is_announced: bool
+
+
+@dataclass(frozen=True, slots=True)
 class PictureView:
     """One content, whatever the number of files that have it."""
 
@@ -68,6 +78,7 @@ class PictureView:
     """Where it was last, if no file has it now."""
     base_file: FilePath | None
     matches: tuple[HeldMatch, ...]
+    delta: DeltaView | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +101,7 @@ class Wanted:
     in_review: bool = False
     singles: bool = False
     policy: str = ""
+    min_bytes: int = 0
     fits: Callable[[RelPath], bool] | None = None
 
 
@@ -101,17 +113,27 @@ class GroupViews:
         self._roots = tuple(roots)
         self._keys: dict[RootId, RootKey] = {root.id: root.key for root in self._roots}
 
-    def listed(self, wanted: Wanted, *, after: tuple[int, GroupId] | None = None) -> Iterator[tuple[int, GroupId]]:
-        """The groups that are wanted as (pictures, number), the largest first; those behind `after`, if it is given."""
+    def listed(
+        self, wanted: Wanted, *, after: tuple[int, GroupId] | None = None, backwards: bool = False
+    ) -> Iterator[tuple[int, GroupId]]:
+        """The groups that are wanted as (pictures, number), the largest first, or backwards; those behind `after`, if given."""
         query = (
             "SELECT count(*) AS n, of_group FROM picture JOIN picture_group g ON g.id = of_group"
-            " WHERE NOT ? OR review_until_ns > 0 GROUP BY of_group HAVING n >= ? ORDER BY n DESC, of_group"
+            " WHERE NOT ? OR review_until_ns > 0 GROUP BY of_group HAVING n >= ? AND sum(n_bytes) >= ? ORDER BY n DESC, of_group"
         )
         with self._journal.reading() as db:
-            rows = db.execute(query, (wanted.in_review, 1 if wanted.singles else 2)).fetchall()
-        for n, number in rows:
-            if (after is None or (-n, number) > (-after[0], after[1])) and self._is_wanted(number, wanted):
+            rows = db.execute(
+                query, (wanted.in_review, 1 if wanted.singles else 2, min(wanted.min_bytes, _MAX_NUMBER))
+            ).fetchall()
+        sign = -1 if backwards else 1
+        for n, number in rows[::sign]:
+            is_behind = after is None or (-n * sign, number * sign) > (-after[0] * sign, after[1] * sign)
+            if is_behind and self._is_wanted(number, wanted):
                 yield n, number
+
+    def standing(self, number: GroupId) -> tuple[int, GroupId]:
+        """Where a group stands in a list. Errors: ContentError `unknown` where there is none of this number."""
+        return self.group(number, most=1, with_scenes=False).n_pictures, number
 
     def _is_wanted(self, number: GroupId, wanted: Wanted) -> bool:
         if not wanted.policy and wanted.fits is None:
@@ -234,6 +256,7 @@ class GroupViews:
             last_file=None if files else next(self._named(versions), None),
             base_file=None if place.base is None else self._shown(db, place.base),
             matches=tuple(HeldMatch(Digest(one["match"]), one["size"], one["sd"], one["inliers"]) for one in held),
+            delta=_delta(db, digest),
         )
 
     def _shown(self, db: Connection, digest: Digest) -> FilePath | None:
@@ -257,6 +280,11 @@ def _short(path: bytes) -> str:
 def _versions(db: Connection, digest: Digest) -> list[Row]:
     """The versions with a content, the newest first."""
     return db.execute("SELECT * FROM version WHERE digest = ? ORDER BY seq DESC", (digest,)).fetchall()
+
+
+def _delta(db: Connection, digest: Digest) -> DeltaView | None:
+    row = db.execute("SELECT * FROM delta WHERE target = ? ORDER BY id DESC LIMIT 1", (digest,)).fetchone()
+    return None if row is None else DeltaView(row["state"], row["method"], row["n_bytes"], bool(row["announced"]))
 
 
 def _scenes(db: Connection, number: GroupId, *, first: int, most: int) -> list[Row]:
