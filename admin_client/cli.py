@@ -26,6 +26,7 @@ _VERBS = {
     "restore": ("admin_client.verbs.restore", "Bring files back from the destination."),
     "status": ("admin_client.verbs.status", "Show both sites at a glance."),
     "verify": ("admin_client.verbs.verify", "Have the destination prove every content."),
+    "web": ("admin_client.verbs.web", "Show groups and progress in a browser."),
 }
 
 
