@@ -71,7 +71,8 @@ def kept(tab: Page, name: str) -> None:
     all_shown = "[...document.images].every((image) => image.complete && image.naturalWidth >= 100)"
     until(lambda: tab.evaluate(all_shown), "all thumbnails are shown", seconds=60)
     if (folder := picture_folder()) is not None:
-        tab.screenshot(path=folder / f"{name}.png")
+        shot = Image.open(io.BytesIO(tab.screenshot()))
+        shot.convert("RGB").quantize(96, dither=Image.Dither.NONE).save(folder / f"{name}.png", optimize=True)
 
 
 def test_a_user_pins_another_representative() -> None:
