@@ -8,13 +8,22 @@ KERNEL      := setup.py $(wildcard common/kernel/*.pyx common/kernel/*.pxd)
 CAN_COMPILE := import os, shutil, sysconfig as s; compiler = os.environ.get("CC") or s.get_config_var("CC") or "cc"; \
   raise SystemExit(not (shutil.which(compiler.split()[0]) and os.path.exists(os.path.join(s.get_path("include"), "Python.h"))))
 
-.PHONY: demo test check proto schemas metrics deb try-deb bench format clean soak fuzz sim
+.PHONY: demo test check proto schemas metrics deb try-deb bench format clean soak fuzz sim browser screenshots
 
 demo: $(VENV)/installed
 	$(BIN)/smarter demo $(DEMO_FLAGS)
 
-test: $(VENV)/tested
+test: $(VENV)/tested browser
 	$(BIN)/pytest $(TEST_FLAGS)
+
+# The tests of the page want a browser. Root gets Debian's; where there is none, those tests say what to install.
+browser:
+	@command -v chromium chromium-browser google-chrome >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+	  && apt-get install -y --no-install-recommends chromium; } || echo "no Chromium for the tests of the page: apt-get install chromium" >&2
+
+# The pictures of the README: pages of a library that is drawn for them.
+screenshots: $(VENV)/tested browser
+	SMARTER_SCREENSHOTS=$(CURDIR)/docs $(BIN)/pytest -n0 tests/e2e/test_web.py
 
 check: $(VENV)/checked
 	$(BIN)/ruff format --check .

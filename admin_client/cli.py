@@ -30,6 +30,7 @@ _VERBS = {
     "status": ("admin_client.verbs.status", "Show both sites at a glance."),
     "verify": ("admin_client.verbs.verify", "Have the destination prove every content."),
     "windows": ("admin_client.verbs.windows", "Show and override when how much may go."),
+    "web": ("admin_client.verbs.web", "Show groups and progress in a browser."),
 }
 
 

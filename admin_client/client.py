@@ -30,6 +30,7 @@ from common.wire.status import error_of
 from common.wire.transport import CHANNEL_OPTIONS
 
 _STATUS_S = 10.0
+_THUMBNAIL_S = 30.0
 _GROUPS_S = 60.0
 """A filter by paths looks at every group."""
 
@@ -103,11 +104,13 @@ class GroupFilter:
     singles: bool = False
     policy: str = ""
     glob: str = ""
+    min_bytes: int = 0
+    """Of all pictures of the group together."""
     candidates: int = 1
 
 
 class AgentClient:
-    """A connection to one agent. Not thread-safe; close it, or use it as a context."""
+    """A connection to one agent, for any number of threads; close it, or use it as a context."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         """Errors: ConfigError, PeerError, TransientError where a network address cannot be dialled."""
@@ -221,13 +224,7 @@ class AgentClient:
 
     def groups(self, which: GroupFilter) -> Iterator[dict[str, Any]]:
         """The groups of a source as plain values, the largest first, a page at a time; see `_group` for what each has."""
-        asked = admin_pb2.ListGroupsRequest(
-            in_review=which.in_review,
-            singles=which.singles,
-            policy=which.policy,
-            glob=which.glob,
-            candidates=which.candidates,
-        )
+        asked = _listing(which)
         while True:
             with self._errors():
                 reply = self._groups.ListGroups(asked, timeout=_GROUPS_S)
@@ -236,6 +233,28 @@ class AgentClient:
             if not reply.next_page_token or reply.next_page_token == asked.page_token:
                 return
             asked.page_token = reply.next_page_token
+
+    def groups_beside(
+        self, which: GroupFilter, *, behind: int, backwards: bool, n_groups: int
+    ) -> tuple[list[dict[str, Any]], bool]:
+        """A page of such groups, and whether there are more: those behind a group, or, `backwards`, those before it.
+
+        They are in the order of the list, from its start, or its end, where `behind` is 0. Errors: RefusedError where
+        the group is gone.
+        """
+        asked = _listing(which)
+        asked.behind, asked.backwards, asked.page_size = behind, backwards, n_groups
+        with self._errors():
+            reply = self._groups.ListGroups(asked, timeout=_GROUPS_S)
+        found = [_group(group, group.told) for group in reply.groups]
+        return found[::-1] if backwards else found, bool(reply.next_page_token)
+
+    def thumbnail(self, digest: bytes, *, max_side: int) -> tuple[bytes, str]:
+        """A small JPEG of a picture; where there is none, no byte and why. Errors: PeerError from an agent that makes none."""
+        with self._errors():
+            asked = admin_pb2.ThumbnailRequest(digest=digest, max_side=max_side)
+            reply = self._groups.Thumbnail(asked, timeout=_THUMBNAIL_S)
+        return reply.jpeg, reply.problem
 
     def group(self, which: int | PictureName) -> dict[str, Any]:
         """One group of a source with all its pictures. Errors: RefusedError where there is none."""
@@ -302,6 +321,17 @@ def _plain(message: Message) -> dict[str, Any]:
     return found
 
 
+def _listing(which: GroupFilter) -> admin_pb2.ListGroupsRequest:
+    return admin_pb2.ListGroupsRequest(
+        in_review=which.in_review,
+        singles=which.singles,
+        policy=which.policy,
+        glob=which.glob,
+        min_bytes=which.min_bytes,
+        candidates=which.candidates,
+    )
+
+
 def _name(name: PictureName) -> admin_pb2.PictureName:
     return admin_pb2.PictureName(digest=name.digest, path=name.path, file=name.file)
 
@@ -349,6 +379,7 @@ def _picture(picture: admin_pb2.Picture, *, number: int) -> dict[str, Any]:
             {"digest": match.digest.hex(), "bytes": match.bytes, "sd": match.sd, "inliers": match.inliers}
             for match in picture.matches
         ],
+        "delta": _plain(picture.delta) if picture.HasField("delta") else None,
     }
 
 

@@ -3,8 +3,8 @@
 A job gets plain values and open descriptors and returns plain values, so nothing but JSON and descriptors crosses between
 the agent and its workers. A later kind of work is one more row of `JOBS`.
 
-What looks at pictures (`glance`, `see`, `compare`) imports NumPy and OpenCV when it is first asked for: a worker that only
-codes never does.
+What looks at pictures (`glance`, `see`, `compare`, `thumbnail`) imports NumPy and OpenCV when it is first asked for: a worker
+that only codes never does.
 """
 
 from __future__ import annotations
@@ -146,6 +146,17 @@ def compare(arguments: Mapping[str, Value], fds: Sequence[int]) -> dict[str, Val
     return _told(registration.to_bytes(closer.compare(a, b)), fds)
 
 
+def thumbnail(arguments: Mapping[str, Value], fds: Sequence[int]) -> dict[str, Value]:
+    """Writes a JPEG of the picture in the first descriptor, of at most `side` pixels a side and `bytes` bytes, into the last.
+
+    The argument `digest_0` as in `glance`. Errors: ContentError, `changed` where it is another content; OSError.
+    """
+    from common.images import decode as pictures  # noqa: PLC0415 - likewise
+
+    content = _whole(arguments, fds, at=0)
+    return _told(pictures.thumbnail(content, long_side=int(arguments["side"]), max_bytes=int(arguments["bytes"])), fds)
+
+
 def delta_encode(arguments: Mapping[str, Value], fds: Sequence[int]) -> dict[str, Value]:
     """Writes the smallest delta of the second descriptor's content over the first's into the last.
 
@@ -264,6 +275,7 @@ JOBS: Mapping[str, Job] = MappingProxyType(
         "glance": glance,
         "see": see,
         "compare": compare,
+        "thumbnail": thumbnail,
         "delta_encode": delta_encode,
         "delta_decode": delta_decode,
         "render": render,

@@ -15,6 +15,7 @@ import os
 import stat
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from common.coding import CODINGS
@@ -36,6 +37,8 @@ LOOK_CPU_S_PER_MIB = 1
 DELTA_CPU_BASE_S = 60
 DELTA_CPU_S_PER_MIB = 20
 """Of all input: many methods may be tried on a picture."""
+
+NO_ARGUMENTS: Mapping[str, str | int] = MappingProxyType({})
 
 T = TypeVar("T")
 
@@ -166,8 +169,10 @@ class Workers:
         fds = [base_fd, delta_fd] if target_fd is None else [base_fd, delta_fd, target_fd]
         return await self._delta_decoded(fds, proves=target_fd is None)
 
-    async def look(self, job: str, contents: Sequence[tuple[int, Digest]]) -> bytes:
-        """What a job that looks at pictures (`glance`, `see`, `compare`) makes of the whole regular files that are open.
+    async def look(
+        self, job: str, contents: Sequence[tuple[int, Digest]], arguments: Mapping[str, str | int] = NO_ARGUMENTS
+    ) -> bytes:
+        """What a job that looks at pictures (`glance`, `see`, `compare`, `thumbnail`) makes of whole regular files that are open.
 
         Each file is expected to be the content of its digest. Errors: as `encode`; ContentError `changed` where it is another.
         """
@@ -175,7 +180,7 @@ class Workers:
         cpu_s = LOOK_CPU_BASE_S + LOOK_CPU_S_PER_MIB * (sum(os.fstat(fd).st_size for fd in fds) >> 20)
         seen = os.memfd_create("seen", os.MFD_CLOEXEC)
         try:
-            await self.run(job, digests, fds=[*fds, seen], cpu_s=cpu_s, wall_s=WALL_PER_CPU * cpu_s)
+            await self.run(job, {**arguments, **digests}, fds=[*fds, seen], cpu_s=cpu_s, wall_s=WALL_PER_CPU * cpu_s)
             return os.pread(seen, os.fstat(seen).st_size, 0)
         finally:
             os.close(seen)

@@ -88,6 +88,7 @@ class SourceAdmin(AdminServicer):
             pictures=self.groups.counts(),
             deltas=self.deltas.counts(),
             delta_fallbacks={reason: int(n) for reason, n in snapshot(DELTA_FALLBACKS).items()},
+            received_bytes=self.tally.logical_bytes,
             protection=self._protection(),
         )
 

@@ -55,6 +55,7 @@ from source_agent.rules import Rules
 from source_agent.spool import Spool
 from source_agent.summary import Reindexed, Summary
 from source_agent.tally import CLASSES, Tally
+from source_agent.thumbnails import Thumbnails
 from source_agent.tools import Tools
 from source_agent.vitals import Vitals
 from source_agent.waiting import pinned_beyond
@@ -244,7 +245,8 @@ class Source:
             started_s=self.started_s,
         ).serve_on(server)
         views = GroupViews(self.journal, self.roots)
-        GroupsAdmin(groups, views, self.clock, heard=self.deliverer.tools.wake.set).serve_on(server)
+        thumbnails = Thumbnails(self.journal, self.recogniser.spool, self.recogniser.workers)
+        GroupsAdmin(groups, views, self.clock, heard=self.deliverer.tools.wake.set, thumbnails=thumbnails).serve_on(server)
         PacingAdmin(self.pacing, self.journal, self.tally.throughput, self.clock).serve_on(server)
         answers = health.aio.HealthServicer()
         await answers.set("", health_pb2.HealthCheckResponse.SERVING)

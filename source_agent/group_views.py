@@ -28,6 +28,8 @@ MOST_SHOWN = 200
 """Characters of a name that nothing has."""
 _RICHEST = "n_features DESC, pixels DESC, n_metadata DESC, n_bytes DESC, digest"
 _MAX_NUMBER = (1 << 63) - 1
+_AT_ONCE = 200
+"""Groups whose paths are looked at together: the journal is lent for as long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,16 @@ class HeldMatch:
 
 
 @dataclass(frozen=True, slots=True)
+class DeltaView:
+    """How the bytes of a member travel over its base; `n_bytes` is 0 and `method` empty while that is not made."""
+
+    state: str
+    method: str
+    n_bytes: int
+    is_announced: bool
+
+
+@dataclass(frozen=True, slots=True)
 class PictureView:
     """One content, whatever the number of files that have it."""
 
@@ -68,6 +80,7 @@ class PictureView:
     """Where it was last, if no file has it now."""
     base_file: FilePath | None
     matches: tuple[HeldMatch, ...]
+    delta: DeltaView | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +103,7 @@ class Wanted:
     in_review: bool = False
     singles: bool = False
     policy: str = ""
+    min_bytes: int = 0
     fits: Callable[[RelPath], bool] | None = None
 
 
@@ -101,26 +115,48 @@ class GroupViews:
         self._roots = tuple(roots)
         self._keys: dict[RootId, RootKey] = {root.id: root.key for root in self._roots}
 
-    def listed(self, wanted: Wanted, *, after: tuple[int, GroupId] | None = None) -> Iterator[tuple[int, GroupId]]:
-        """The groups that are wanted as (pictures, number), the largest first; those behind `after`, if it is given."""
+    def listed(
+        self, wanted: Wanted, *, after: tuple[int, GroupId] | None = None, backwards: bool = False
+    ) -> Iterator[tuple[int, GroupId]]:
+        """The groups that are wanted as (pictures, number), the largest first, or backwards; those behind `after`, if given."""
+        # Without a sum the index alone tells how large groups are.
+        where = "WHERE of_group IN (SELECT id FROM picture_group WHERE review_until_ns > 0)" if wanted.in_review else ""
+        having = f"n >= {1 if wanted.singles else 2}" + (" AND sum(n_bytes) >= :least" if wanted.min_bytes else "")
+        query = f"SELECT count(*) AS n, of_group FROM picture {where} GROUP BY of_group HAVING {having} ORDER BY n DESC, of_group"  # noqa: S608 - words only
+        with self._journal.reading() as db:
+            rows = db.execute(query, {"least": min(wanted.min_bytes, _MAX_NUMBER)}).fetchall()
+        sign = -1 if backwards else 1
+        behind = [
+            (n, number)
+            for n, number in rows[::sign]
+            if after is None or (-n * sign, number * sign) > (-after[0] * sign, after[1] * sign)
+        ]
+        for at in range(0, len(behind), _AT_ONCE):
+            some = behind[at : at + _AT_ONCE]
+            fitting = self._fitting([number for _, number in some], wanted)
+            yield from (one for one in some if one[1] in fitting)
+
+    def standing(self, number: GroupId) -> tuple[int, GroupId]:
+        """Where a group stands in a list. Errors: ContentError `unknown` where there is none of this number."""
+        return self.group(number, most=1, with_scenes=False).n_pictures, number
+
+    def _fitting(self, numbers: Sequence[GroupId], wanted: Wanted) -> set[GroupId]:
+        """Those of some groups of which a path is wanted."""
+        if not wanted.policy and wanted.fits is None:
+            return set(numbers)
+        found: set[GroupId] = set()
         query = (
-            "SELECT count(*) AS n, of_group FROM picture JOIN picture_group g ON g.id = of_group"
-            " WHERE NOT ? OR review_until_ns > 0 GROUP BY of_group HAVING n >= ? ORDER BY n DESC, of_group"
+            "SELECT p.of_group, v.root, v.path, v.seq FROM picture p JOIN version v USING (digest)"  # noqa: S608 - marks only
+            f" WHERE p.of_group IN ({','.join('?' * len(numbers))})"
         )
         with self._journal.reading() as db:
-            rows = db.execute(query, (wanted.in_review, 1 if wanted.singles else 2)).fetchall()
-        for n, number in rows:
-            if (after is None or (-n, number) > (-after[0], after[1])) and self._is_wanted(number, wanted):
-                yield n, number
-
-    def _is_wanted(self, number: GroupId, wanted: Wanted) -> bool:
-        if not wanted.policy and wanted.fits is None:
-            return True
-        with self._journal.reading() as db:
-            digests = [Digest(row[0]) for row in db.execute("SELECT digest FROM picture WHERE of_group = ?", (number,))]
-            files = [file for digest in digests for file in self._files(db, _versions(db, digest))]
-        in_policy = (file for file in files if wanted.policy in {"", file.root.policy})
-        return any(wanted.fits is None or wanted.fits(file.path) for file in in_policy)
+            for row in db.execute(query, numbers):
+                key = self._keys.get(row["root"])
+                if row["of_group"] in found or key is None or wanted.policy not in {"", key.policy}:
+                    continue
+                if (wanted.fits is None or wanted.fits(RelPath(row["path"]))) and stands(db, row):
+                    found.add(row["of_group"])
+        return found
 
     def group(self, number: GroupId, *, first: int = 0, most: int = _MAX_NUMBER, with_scenes: bool = True) -> GroupView:
         """A group and a page of its pictures: the representative, the others from the richest on, then its scenes.
@@ -234,6 +270,7 @@ class GroupViews:
             last_file=None if files else next(self._named(versions), None),
             base_file=None if place.base is None else self._shown(db, place.base),
             matches=tuple(HeldMatch(Digest(one["match"]), one["size"], one["sd"], one["inliers"]) for one in held),
+            delta=_delta(db, digest),
         )
 
     def _shown(self, db: Connection, digest: Digest) -> FilePath | None:
@@ -257,6 +294,11 @@ def _short(path: bytes) -> str:
 def _versions(db: Connection, digest: Digest) -> list[Row]:
     """The versions with a content, the newest first."""
     return db.execute("SELECT * FROM version WHERE digest = ? ORDER BY seq DESC", (digest,)).fetchall()
+
+
+def _delta(db: Connection, digest: Digest) -> DeltaView | None:
+    row = db.execute("SELECT * FROM delta WHERE target = ? ORDER BY id DESC LIMIT 1", (digest,)).fetchone()
+    return None if row is None else DeltaView(row["state"], row["method"], row["n_bytes"], bool(row["announced"]))
 
 
 def _scenes(db: Connection, number: GroupId, *, first: int, most: int) -> list[Row]:

@@ -20,10 +20,11 @@ from common.similarity.places import Bond
 from common.similarity.registration import Relation
 from common.wire.status import MAX_WORDS, code_of
 from source_agent.config import glob_pattern
-from source_agent.group_views import FilePath, GroupView, GroupViews, PictureView, Wanted
+from source_agent.group_views import DeltaView, FilePath, GroupView, GroupViews, PictureView, Wanted
 from source_agent.groups import Groups
 from source_agent.rules import Rules
 from source_agent.selection import GroupId
+from source_agent.thumbnails import MOST_SIDE, SIDE, Thumbnails
 
 SERVICE_NAME = pb.DESCRIPTOR.services_by_name["Groups"].full_name
 PAGE = 50
@@ -51,6 +52,7 @@ class GroupsAdmin(GroupsServicer):
     clock: Clock
     heard: Callable[[], None]
     """Called when the user's word may have made deliveries ready."""
+    thumbnails: Thumbnails
 
     def serve_on(self, server: grpc.aio.Server) -> None:
         """Answers on a server that has not started."""
@@ -86,6 +88,16 @@ class GroupsAdmin(GroupsServicer):
             return await self._spoken(lambda: self._confirm(request.number))
         raise AssertionError
 
+    async def Thumbnail(self, request: pb.ThumbnailRequest, context: Context) -> pb.ThumbnailReply:  # noqa: N802
+        """A picture made small, or why there is none."""
+        async with _answering(context):
+            digest, side = digest_from(request.digest), min(request.max_side or SIDE, MOST_SIDE)
+            try:
+                return pb.ThumbnailReply(jpeg=await self.thumbnails.thumbnail(digest, max_side=side))
+            except (ContentError, OSError) as error:
+                return pb.ThumbnailReply(problem=str(error)[:MAX_WORDS])
+        raise AssertionError
+
     # asked
 
     def _list(self, request: pb.ListGroupsRequest) -> pb.ListGroupsReply:
@@ -96,13 +108,15 @@ class GroupsAdmin(GroupsServicer):
             in_review=request.in_review,
             singles=request.singles,
             policy=request.policy,
+            min_bytes=request.min_bytes,
             fits=None if rules is None else lambda path: rules.takes_whole_path(path, is_directory=False),
         )
         most = min(request.page_size or PAGE, MOST_ON_PAGE)
         n_told = min(request.candidates or CANDIDATES, MOST_CANDIDATES)
+        after = self.views.standing(request.behind) if request.behind else _after(request.page_token)
         reply = pb.ListGroupsReply()
         n_bytes, last = 0, ""
-        for n_pictures, number in self.views.listed(wanted, after=_after(request.page_token)):
+        for n_pictures, number in self.views.listed(wanted, after=after, backwards=request.backwards):
             if len(reply.groups) == most or n_bytes > PAGE_BYTES:
                 reply.next_page_token = last
                 break
@@ -237,7 +251,14 @@ def _picture(view: PictureView) -> pb.Picture:
         base=_base(view),
         number=view.group,
         matches=[pb.HeldMatch(digest=m.digest, bytes=m.size, sd=m.sd, inliers=m.inliers) for m in view.matches],
+        delta=_delta(view.delta),
     )
+
+
+def _delta(view: DeltaView | None) -> pb.MemberDelta | None:
+    if view is None:
+        return None
+    return pb.MemberDelta(state=view.state, method=view.method, bytes=view.n_bytes, announced=view.is_announced)
 
 
 def _base(view: PictureView) -> pb.PictureBase | None:

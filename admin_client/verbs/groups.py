@@ -97,7 +97,8 @@ def show_command(connection: Connection, which: str, *, as_json: bool) -> None:
     PICTURE: {"digest", "group", "relation": null|"near"|"scene", "role", "state", "bytes", "pixels", "features",
     "paths": [PLACE], "n_paths", "last_path": PLACE or null, "sd", "inliers",
     "base": {"digest", "path": PLACE, "ncc", "mirrored", "transform", "transform_from_base"} or null,
-    "matches": [{"digest", "bytes", "sd", "inliers"}]}
+    "matches": [{"digest", "bytes", "sd", "inliers"}],
+    "delta": {"state", "method", "bytes", "announced"} or null}
     PLACE: {"policy", "root", "path"}
 
     A picture is one content: exact copies are further paths. "state" is that of its newest version's delivery; "sd", "inliers"

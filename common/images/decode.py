@@ -37,6 +37,7 @@ MAX_ENLARGEMENT = 4
 Image.MAX_IMAGE_PIXELS = None
 
 _STRIP_BLOCKS = 64
+_QUALITIES = (82, 60, 30)
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -75,6 +76,30 @@ def decode(content: bytes, *, long_side: int = LONG_SIDE, max_pixels: int = MAX_
         with _damage_told():
             rgb = _reduced_webp(content, target)
     return _upright(rgb, metadata, size=(width, height), kind=kind, long_side=long_side)
+
+
+def thumbnail(content: bytes, *, long_side: int, max_bytes: int) -> bytes:
+    """The first frame of a picture as a small upright JPEG of at most so many bytes (1,000 or more), never enlarged.
+
+    Errors: as `decode`.
+    """
+    with _opened(content, max_pixels=MAX_PIXELS) as image:
+        width, height = image.size
+        target = _fitted(width, height, side=min(long_side, max(width, height)))
+        rgb = None if image.format == "WEBP" else _reduced_rgb(image, target)
+        orientation = metadata_of(image).orientation
+    del image
+    if rgb is None:
+        with _damage_told():
+            rgb = _reduced_webp(content, target)
+    small = Image.fromarray(np.ascontiguousarray(turned(_resized(rgb, target), orientation)))
+    while True:
+        for quality in _QUALITIES:
+            written = io.BytesIO()
+            small.save(written, "JPEG", quality=quality)
+            if written.tell() <= max_bytes:
+                return written.getvalue()
+        small = small.reduce(2)  # grain, of which no quality is small enough
 
 
 def luma(content: bytes, *, max_pixels: int = MAX_PIXELS) -> Pixels:
@@ -206,13 +231,16 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     return Image.fromarray(np.clip(values, 0, 255, out=values).astype(np.uint8))
 
 
-def _upright(rgb: Pixels, metadata: Metadata, *, size: tuple[int, int], kind: str, long_side: int) -> Picture:
+def _resized(rgb: Pixels, target: tuple[int, int]) -> Pixels:
     # What the transform or `reduce` left is at most twice too large; averaging areas keeps the grain out of the features.
-    target = _fitted(*size, side=long_side)
-    if rgb.shape[:2] != target[::-1]:
-        is_smaller = rgb.shape[1] > target[0]
-        rgb = _pixels(cv2.resize(rgb, target, interpolation=cv2.INTER_AREA if is_smaller else cv2.INTER_LINEAR))
-    rgb = turned(rgb, metadata.orientation)
+    if rgb.shape[:2] == target[::-1]:
+        return rgb
+    is_smaller = rgb.shape[1] > target[0]
+    return _pixels(cv2.resize(rgb, target, interpolation=cv2.INTER_AREA if is_smaller else cv2.INTER_LINEAR))
+
+
+def _upright(rgb: Pixels, metadata: Metadata, *, size: tuple[int, int], kind: str, long_side: int) -> Picture:
+    rgb = turned(_resized(rgb, _fitted(*size, side=long_side)), metadata.orientation)
     rgb = np.ascontiguousarray(rgb)
     width, height = size[::-1] if is_turned(metadata.orientation) else size
     thumbnail = _fitted(rgb.shape[1], rgb.shape[0], side=min(COLOUR_SIDE, max(rgb.shape[:2])))

@@ -442,6 +442,7 @@ class SourceStatus(_message.Message):
     PICTURES_FIELD_NUMBER: _builtins.int
     DELTAS_FIELD_NUMBER: _builtins.int
     DELTA_FALLBACKS_FIELD_NUMBER: _builtins.int
+    RECEIVED_BYTES_FIELD_NUMBER: _builtins.int
     PROTECTION_FIELD_NUMBER: _builtins.int
     connected: _builtins.bool
     destination: _builtins.str
@@ -455,6 +456,8 @@ class SourceStatus(_message.Message):
     watch_overflows: _builtins.int
     last_rescan_ns: _builtins.int
     dirty: _builtins.int
+    received_bytes: _builtins.int
+    """logical, of versions that got their receipts since the agent started"""
     @_builtins.property
     def versions_by_state(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]: ...
     @_builtins.property
@@ -502,11 +505,12 @@ class SourceStatus(_message.Message):
         pictures: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
         deltas: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
         delta_fallbacks: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        received_bytes: _builtins.int = ...,
         protection: Global___Protection | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["protection", b"protection"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["backlog_bytes", b"backlog_bytes", "connected", b"connected", "delta_fallbacks", b"delta_fallbacks", "deltas", b"deltas", "destination", b"destination", "dirty", b"dirty", "fallbacks", b"fallbacks", "lag_s", b"lag_s", "last_receipt_ns", b"last_receipt_ns", "last_rescan_ns", b"last_rescan_ns", "link_error", b"link_error", "pictures", b"pictures", "problems", b"problems", "protection", b"protection", "sent_bytes", b"sent_bytes", "versions_by_state", b"versions_by_state", "watch_overflows", b"watch_overflows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backlog_bytes", b"backlog_bytes", "connected", b"connected", "delta_fallbacks", b"delta_fallbacks", "deltas", b"deltas", "destination", b"destination", "dirty", b"dirty", "fallbacks", b"fallbacks", "lag_s", b"lag_s", "last_receipt_ns", b"last_receipt_ns", "last_rescan_ns", b"last_rescan_ns", "link_error", b"link_error", "pictures", b"pictures", "problems", b"problems", "protection", b"protection", "received_bytes", b"received_bytes", "sent_bytes", b"sent_bytes", "versions_by_state", b"versions_by_state", "watch_overflows", b"watch_overflows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -834,6 +838,9 @@ class ListGroupsRequest(_message.Message):
     CANDIDATES_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    MIN_BYTES_FIELD_NUMBER: _builtins.int
+    BEHIND_FIELD_NUMBER: _builtins.int
+    BACKWARDS_FIELD_NUMBER: _builtins.int
     in_review: _builtins.bool
     """only groups that wait for the user's word"""
     singles: _builtins.bool
@@ -848,6 +855,12 @@ class ListGroupsRequest(_message.Message):
     """groups; 0 means 50. A page may hold fewer"""
     page_token: _builtins.str
     """`next_page_token` of the page before"""
+    min_bytes: _builtins.int
+    """only groups whose pictures have as many together"""
+    behind: _builtins.int
+    """instead of a token: only groups that come behind the one of this number"""
+    backwards: _builtins.bool
+    """the smallest first, so what is behind a group is what a list has before it"""
     def __init__(
         self,
         *,
@@ -858,10 +871,13 @@ class ListGroupsRequest(_message.Message):
         candidates: _builtins.int = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        min_bytes: _builtins.int = ...,
+        behind: _builtins.int = ...,
+        backwards: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidates", b"candidates", "glob", b"glob", "in_review", b"in_review", "page_size", b"page_size", "page_token", b"page_token", "policy", b"policy", "singles", b"singles"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backwards", b"backwards", "behind", b"behind", "candidates", b"candidates", "glob", b"glob", "in_review", b"in_review", "min_bytes", b"min_bytes", "page_size", b"page_size", "page_token", b"page_token", "policy", b"policy", "singles", b"singles"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1082,6 +1098,7 @@ class Picture(_message.Message):
     BASE_FIELD_NUMBER: _builtins.int
     NUMBER_FIELD_NUMBER: _builtins.int
     MATCHES_FIELD_NUMBER: _builtins.int
+    DELTA_FIELD_NUMBER: _builtins.int
     digest: _builtins.bytes
     bytes: _builtins.int
     pixels: _builtins.int
@@ -1112,6 +1129,10 @@ class Picture(_message.Message):
     def matches(self) -> _containers.RepeatedCompositeFieldContainer[Global___HeldMatch]:
         """pictures that the destination holds and found like it"""
 
+    @_builtins.property
+    def delta(self) -> Global___MemberDelta:
+        """absent where none was ever meant to be made"""
+
     def __init__(
         self,
         *,
@@ -1129,14 +1150,48 @@ class Picture(_message.Message):
         base: Global___PictureBase | None = ...,
         number: _builtins.int = ...,
         matches: _abc.Iterable[Global___HeldMatch] | None = ...,
+        delta: Global___MemberDelta | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "last_path", b"last_path"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "delta", b"delta", "last_path", b"last_path"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "bytes", b"bytes", "digest", b"digest", "features", b"features", "is_representative", b"is_representative", "last_path", b"last_path", "matches", b"matches", "n_paths", b"n_paths", "number", b"number", "paths", b"paths", "pixels", b"pixels", "relation", b"relation", "role", b"role", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "bytes", b"bytes", "delta", b"delta", "digest", b"digest", "features", b"features", "is_representative", b"is_representative", "last_path", b"last_path", "matches", b"matches", "n_paths", b"n_paths", "number", b"number", "paths", b"paths", "pixels", b"pixels", "relation", b"relation", "role", b"role", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Picture: _TypeAlias = Picture  # noqa: Y015
+
+@_typing.final
+class MemberDelta(_message.Message):
+    """How the bytes of a member travel, or travelled, over its base."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATE_FIELD_NUMBER: _builtins.int
+    METHOD_FIELD_NUMBER: _builtins.int
+    BYTES_FIELD_NUMBER: _builtins.int
+    ANNOUNCED_FIELD_NUMBER: _builtins.int
+    state: _builtins.str
+    """waiting | due | encoded | stored | fell_back | dropped"""
+    method: _builtins.str
+    """empty while it is not made"""
+    bytes: _builtins.int
+    announced: _builtins.bool
+    """the destination can show the picture roughly"""
+    def __init__(
+        self,
+        *,
+        state: _builtins.str = ...,
+        method: _builtins.str = ...,
+        bytes: _builtins.int = ...,
+        announced: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["announced", b"announced", "bytes", b"bytes", "method", b"method", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MemberDelta: _TypeAlias = MemberDelta  # noqa: Y015
 
 @_typing.final
 class PicturePath(_message.Message):
@@ -1260,6 +1315,53 @@ class HeldMatch(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___HeldMatch: _TypeAlias = HeldMatch  # noqa: Y015
+
+@_typing.final
+class ThumbnailRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DIGEST_FIELD_NUMBER: _builtins.int
+    MAX_SIDE_FIELD_NUMBER: _builtins.int
+    digest: _builtins.bytes
+    max_side: _builtins.int
+    """pixels of the longer side; 0 means 256, at most 1024"""
+    def __init__(
+        self,
+        *,
+        digest: _builtins.bytes = ...,
+        max_side: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "max_side", b"max_side"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ThumbnailRequest: _TypeAlias = ThumbnailRequest  # noqa: Y015
+
+@_typing.final
+class ThumbnailReply(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JPEG_FIELD_NUMBER: _builtins.int
+    PROBLEM_FIELD_NUMBER: _builtins.int
+    jpeg: _builtins.bytes
+    """at most 64 KiB"""
+    problem: _builtins.str
+    """why there is none"""
+    def __init__(
+        self,
+        *,
+        jpeg: _builtins.bytes = ...,
+        problem: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["jpeg", b"jpeg", "problem", b"problem"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ThumbnailReply: _TypeAlias = ThumbnailReply  # noqa: Y015
 
 @_typing.final
 class SimilarRequest(_message.Message):

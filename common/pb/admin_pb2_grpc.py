@@ -222,6 +222,11 @@ class GroupsStub:
                 request_serializer=admin__pb2.ConfirmGroupRequest.SerializeToString,
                 response_deserializer=admin__pb2.GroupReply.FromString,
                 _registered_method=True)
+        self.Thumbnail = channel.unary_unary(
+                '/smarter.v1.Groups/Thumbnail',
+                request_serializer=admin__pb2.ThumbnailRequest.SerializeToString,
+                response_deserializer=admin__pb2.ThumbnailReply.FromString,
+                _registered_method=True)
 
 
 class GroupsServicer:
@@ -263,6 +268,13 @@ class GroupsServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Thumbnail(self, request, context):
+        """A small JPEG of a picture that some file has now, upright.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_GroupsServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -290,6 +302,11 @@ def add_GroupsServicer_to_server(servicer, server):
                     servicer.ConfirmGroup,
                     request_deserializer=admin__pb2.ConfirmGroupRequest.FromString,
                     response_serializer=admin__pb2.GroupReply.SerializeToString,
+            ),
+            'Thumbnail': grpc.unary_unary_rpc_method_handler(
+                    servicer.Thumbnail,
+                    request_deserializer=admin__pb2.ThumbnailRequest.FromString,
+                    response_serializer=admin__pb2.ThumbnailReply.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -430,6 +447,33 @@ class Groups:
             '/smarter.v1.Groups/ConfirmGroup',
             admin__pb2.ConfirmGroupRequest.SerializeToString,
             admin__pb2.GroupReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Thumbnail(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/smarter.v1.Groups/Thumbnail',
+            admin__pb2.ThumbnailRequest.SerializeToString,
+            admin__pb2.ThumbnailReply.FromString,
             options,
             channel_credentials,
             insecure,

@@ -90,6 +90,8 @@ class GroupsStub:
     """Takes a picture out of its group, into a confirmed one of its own, which is the answer."""
     ConfirmGroup: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ConfirmGroupRequest, _admin_pb2.GroupReply]
     """The pictures of a group belong together: nothing takes them apart."""
+    Thumbnail: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ThumbnailRequest, _admin_pb2.ThumbnailReply]
+    """A small JPEG of a picture that some file has now, upright."""
 
 @_typing.type_check_only
 class GroupsAsyncStub(GroupsStub):
@@ -107,6 +109,8 @@ class GroupsAsyncStub(GroupsStub):
     """Takes a picture out of its group, into a confirmed one of its own, which is the answer."""
     ConfirmGroup: _aio.UnaryUnaryMultiCallable[_admin_pb2.ConfirmGroupRequest, _admin_pb2.GroupReply]  # type: ignore[assignment]
     """The pictures of a group belong together: nothing takes them apart."""
+    Thumbnail: _aio.UnaryUnaryMultiCallable[_admin_pb2.ThumbnailRequest, _admin_pb2.ThumbnailReply]  # type: ignore[assignment]
+    """A small JPEG of a picture that some file has now, upright."""
 
 class GroupsServicer(metaclass=_abc_1.ABCMeta):
     """Which of a source's pictures are near-duplicates of which, and the user's word on them; beside Admin, at a source only. Asking
@@ -151,6 +155,14 @@ class GroupsServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.GroupReply, _abc.Awaitable[_admin_pb2.GroupReply]]:
         """The pictures of a group belong together: nothing takes them apart."""
+
+    @_abc_1.abstractmethod
+    def Thumbnail(
+        self,
+        request: _admin_pb2.ThumbnailRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.ThumbnailReply, _abc.Awaitable[_admin_pb2.ThumbnailReply]]:
+        """A small JPEG of a picture that some file has now, upright."""
 
 def add_GroupsServicer_to_server(servicer: GroupsServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 

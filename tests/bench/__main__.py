@@ -56,6 +56,10 @@ AIMS = {
     ("whole_rasters", "png_ratio"): "<= 0.75",
     ("odd", "wrong"): "0",
     ("odd", "lost"): "0",
+    ("page", "first_ms"): "<= 300",
+    ("page", "middle_ms"): "<= 300",
+    ("page", "last_ms"): "<= 300",
+    ("page", "group_ms"): "<= 300",
 }
 
 

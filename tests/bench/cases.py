@@ -17,6 +17,7 @@ from tests.bench.libraries import GB, MB, incompressible, many_files
 from tests.bench.looks_cost import identify_cost, looks_cost
 from tests.bench.measured import Failed, session_cpu_s, tree_bytes
 from tests.bench.odd import odd
+from tests.bench.paged import page
 from tests.bench.rivals import borg, restic
 from tests.bench.seeing import identify, novel
 from tests.bench.setting import Figures, Setting
@@ -186,5 +187,6 @@ CASES: Mapping[str, Callable[[Setting], Figures]] = MappingProxyType(
         "whole_jpegs": whole_jpegs,
         "whole_rasters": whole_rasters,
         "odd": odd,
+        "page": page,
     }
 )
