@@ -26,7 +26,7 @@ from common.kernel.taps import FINE_BITS, PLACES, WEIGHT_BITS, Samples, Taps, pi
 Size = tuple[int, int]
 Window = tuple[int, int, int, int]
 Area = tuple[Fraction, Fraction, Fraction, Fraction]
-"""What of the input is resized: top, left, bottom, right."""
+"""What of the input is resized: top, left, bottom, right. By a factor it ends where that leads, perhaps just outside."""
 Levels = npt.NDArray[np.int32]
 
 SIXTEEN_BITS = 257
@@ -220,11 +220,10 @@ def _pillow(inputs: Size, outputs: Size, kernel: str, area: Area | None) -> Plan
 
 def _pillow_reduced(inputs: Size, outputs: Size, kernel: str, area: Area | None) -> Plan:
     """With `reducing_gap=2`, as of `thumbnail`: means of boxes first, so large that twice the size is left."""
-    if area is not None:
-        raise ContentError("damaged", "a whole picture is reduced")
-    tall, wide = (max(inputs[k] // (2 * outputs[k]), 1) for k in (0, 1))
+    top, left, bottom, right = area or (Fraction(0), Fraction(0), Fraction(inputs[0]), Fraction(inputs[1]))
+    tall, wide = (max(int(span / (2 * outputs[k])), 1) for k, span in enumerate((bottom - top, right - left)))
     reduced = (-(-inputs[0] // tall), -(-inputs[1] // wide))
-    rest = (Fraction(0), Fraction(0), Fraction(inputs[0], tall), Fraction(inputs[1], wide))
+    rest = (top / tall, left / wide, bottom / tall, right / wide)
     return Plan(outputs, (Boxed(inputs, tall, wide, "pillow"), *_pillow(reduced, outputs, kernel, rest).passes))
 
 
@@ -282,7 +281,12 @@ def _fine(inputs: Size, outputs: Size, kernel: str, area: Area | None) -> Plan:
 
 
 def _opencv(inputs: Size, outputs: Size, kernel: str, area: Area | None) -> Plan:
-    """OpenCV's INTER_LINEAR, INTER_CUBIC and INTER_LANCZOS4: across first, with sums of 1/2**11 or as fine as floats."""
+    """OpenCV's INTER_LINEAR, INTER_CUBIC and INTER_LANCZOS4: across first, with sums of 1/2**11 or as fine as floats.
+
+    And INTER_AREA by whole numbers: means of boxes.
+    """
+    if kernel == "area":
+        return _opencv_boxes(inputs, outputs, area)
     if area is not None or kernel not in N_TAPS:
         raise ContentError("damaged", "OpenCV resizes a whole picture, by its kernels")
     if kernel == "bilinear":
@@ -292,23 +296,42 @@ def _opencv(inputs: Size, outputs: Size, kernel: str, area: Area | None) -> Plan
     return Plan(outputs, (by_cols, by_rows), _FINEST, is_open=True)
 
 
+def _opencv_boxes(inputs: Size, outputs: Size, area: Area | None) -> Plan:
+    spans = _spans(inputs, outputs, area)
+    if any(span % n for span, n in zip(spans, outputs, strict=True)):
+        raise ContentError("damaged", "OpenCV makes means of whole boxes")
+    tall, wide = (int(span) // n for span, n in zip(spans, outputs, strict=True))
+    return Plan(outputs, (Boxed(inputs, tall, wide, "opencv"),))
+
+
+def _spans(inputs: Size, outputs: Size, area: Area | None) -> tuple[Fraction, Fraction]:
+    """Rows and columns that all of the output shows, from the first on. Errors: ContentError `damaged` of another area."""
+    if area is None:
+        return Fraction(inputs[0]), Fraction(inputs[1])
+    if any(area[:2]) or any(abs(end - n) * m >= end for end, n, m in zip(area[2:], inputs, outputs, strict=True)):
+        raise ContentError("damaged", "a factor is that of a whole picture")
+    return area[2:]
+
+
 def _vips(leading: int | None, down_bits: int, rule: str) -> Callable[[Size, Size, str, Area | None], Plan]:
     """libvips: means of boxes down to twice the size, masks for the rest; first all of it down, then across.
 
-    Both shrink by one factor, that of the outcome's longer side (`leading` 0) or its shorter one (1), or each by its own.
+    Both shrink by one factor, that of the outcome's longer side (`leading` 0) or its shorter one (1), or each by its own; a
+    factor that was asked for is that of an area.
     """
 
     def plan(inputs: Size, outputs: Size, kernel: str, area: Area | None) -> Plan:
-        if area is not None or kernel not in REACHES:
-            raise ContentError("damaged", "libvips resizes a whole picture, by its kernels")
+        if kernel not in REACHES:
+            raise ContentError("damaged", "libvips resizes by its kernels")
+        spans = _spans(inputs, outputs, area)
         if outputs[0] > inputs[0] and outputs[1] > inputs[1] and kernel in {"lanczos", "bicubic"}:
-            return Plan(outputs, _enlarging(inputs, outputs, leading), is_open=True)
+            return Plan(outputs, _enlarging(inputs, outputs, spans, leading), is_open=True)
         passes: list[Weighted | Boxed] = []
         size = list(inputs)
         longer = 0 if outputs[0] > outputs[1] else 1
         for k, bits in ((0, down_bits), (1, MASK_BITS)):
             led = k if leading is None else longer ^ leading
-            shrink = Fraction(inputs[led], outputs[led])
+            shrink = spans[led] / outputs[led]
             extra = outputs[k] * shrink - inputs[k]
             whole = max(1, inputs[k] // (2 * outputs[k]))
             if whole > 1:
@@ -325,11 +348,11 @@ def _vips(leading: int | None, down_bits: int, rule: str) -> Callable[[Size, Siz
     return plan
 
 
-def _enlarging(inputs: Size, outputs: Size, leading: int | None) -> tuple[Weighted, Weighted]:
+def _enlarging(inputs: Size, outputs: Size, spans: tuple[Fraction, Fraction], leading: int | None) -> tuple[Weighted, Weighted]:
     """To a larger size: bicubic, across first, rounded in between but not cut off."""
     longer = 0 if outputs[0] > outputs[1] else 1
     led = (0, 1) if leading is None else (longer ^ leading,) * 2
-    by_rows, by_cols = (enlarged(inputs[k], outputs[k], Fraction(outputs[led[k]], inputs[led[k]])) for k in (0, 1))
+    by_rows, by_cols = (enlarged(inputs[k], outputs[k], outputs[led[k]] / spans[led[k]]) for k in (0, 1))
     return Weighted(by_cols, is_down=False), Weighted(by_rows, is_down=True)
 
 

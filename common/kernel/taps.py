@@ -58,7 +58,8 @@ def taps(
 
     As Pillow and ImageMagick: what lies outside is left out and the rest made whole. `area` shows what each output covers.
     `bits` are WEIGHT_BITS or FINE_BITS.
-    Errors: ContentError: `damaged` of places outside the input, and of ones told in too small parts.
+    What they show may end less than an output beyond the inputs.
+    Errors: ContentError: `damaged` of places outside of that, and of ones told in too small parts.
     """
     bounds, shares = _shares(inputs, outputs, kernel, Fraction(start), Fraction(inputs if stop is None else stop))
     return Taps(bounds, _to_weights(shares, bits))
@@ -117,7 +118,7 @@ class Grid:
         """Outputs that share what lies between start and stop. Errors: ContentError `damaged`."""
         parts = start.denominator * stop.denominator
         span = int((stop - start) * parts)
-        if not 0 <= start < stop <= inputs or inputs * outputs * parts > _MOST_PARTS:
+        if not 0 <= start < stop < inputs + (stop - start) / outputs or inputs * outputs * parts > _MOST_PARTS:
             raise ContentError("damaged", "what is resized lies in the picture, in few enough parts")
         return cls(
             outputs,
@@ -200,10 +201,10 @@ def _halves_to_even(sums: npt.NDArray[np.int64], area: int) -> npt.NDArray[np.in
     product = sums * ((2 * (1 << bits) + area) // (2 * area))  # an odd area never halves; a power of two divides
     length = sum((product >= 1 << k).astype(np.int64) for k in range(49))
     cut = np.maximum(length - 24, 0)
-    return _to_even(_to_even(product, cut) << cut, np.full_like(product, bits))
+    return to_even(to_even(product, cut) << cut, np.full_like(product, bits))
 
 
-def _to_even(values: npt.NDArray[np.int64], bits: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+def to_even(values: npt.NDArray[np.int64], bits: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """Values / 2**bits to whole numbers, halves to even."""
     whole = values >> bits
     rest = 2 * (values - (whole << bits)) - (np.int64(1) << bits)

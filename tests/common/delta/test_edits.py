@@ -53,7 +53,11 @@ EXAMPLES: dict[type[Step], list[Edit]] = {
     ],
     BoxBlur: [Edit((BoxBlur(1, 4_473_924, 1_677_722, 3),)), Edit((BoxBlur(2, 3_000_000, 888_608, 1, (150, 3)),))],
     Border: [Edit((Border(4, 5, 6, 7, (255,)),)), Edit((Border(0, 0, 0, 9, (1, 2, 3)),))],
-    Resize: [Edit((Resize(50, 71, "pillow", "lanczos"),)), Edit((Resize(150, 200, "magick", "mitchell"),), 4)],
+    Resize: [
+        Edit((Resize(50, 71, "pillow", "lanczos"),)),
+        Edit((Resize(150, 200, "magick", "mitchell"),), 4),
+        Edit((Resize(44, 60, "vips", "lanczos", factor=(37, 100)),)),
+    ],
     LookUp: [Edit((LookUp((DARKER,)),)), Edit((LookUp((DARKER, DARKER[::-1], DARKER)),))],
     Mix: [Edit((SWAPPED,))],
     Deep: [

@@ -101,7 +101,7 @@ def test_weights_are_those_of_doubles_but_for_once_in_a_million() -> None:
 
 def test_a_table_of_a_place_that_is_outside_is_damage() -> None:
     """It travels."""
-    for start, stop in ((-1, 10), (0, 101), (7, 7), (8, 7), (Fraction(1, 1 << 60), 10)):
+    for start, stop in ((-1, 10), (0, 103), (7, 7), (8, 7), (Fraction(1, 1 << 60), 10)):
         with pytest.raises(ContentError) as refused:
             taps(100, 50, "lanczos", start=start, stop=stop)
         assert refused.value.reason == "damaged"
@@ -151,6 +151,20 @@ def test_thumbnails_of_the_magicks_are_sampled_first_where_little_is_left() -> N
     assert np.array_equal(resize(picture, 24, 18, "graphics_thumbnail", "box"), resize(first, 24, 18, "graphics", "box"))
     for engine in ("magick", "graphics"):
         assert np.array_equal(resize(picture, 200, 150, f"{engine}_thumbnail", "box"), resize(picture, 200, 150, engine, "box"))
+
+
+@pytest.mark.parametrize("factor", [Fraction(1, 4), Fraction(1, 3), Fraction(1, 7), Fraction(27, 100), Fraction(2, 5)], ids=str)
+def test_opencvs_area_keeps_to_a_factor_that_leads_to_no_whole_size(factor: Fraction) -> None:
+    """By a whole one means of boxes, to the bit; else floats in single precision tell a sample in a thousand otherwise."""
+    array = subject((331, 243))
+    scale = float(factor)
+    wanted = cv2.resize(array, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    rows, cols = wanted.shape[:2]
+    area = (Fraction(0), Fraction(0), rows / factor, cols / factor)
+    made = plan(array.shape[:2], (rows, cols), "opencv" if factor.numerator == 1 else "fine", "area", area).of(array)
+    differ = np.abs(made.astype(int) - wanted.astype(int))
+    assert differ.max() <= (factor.numerator > 1)
+    assert np.count_nonzero(differ) * 1000 <= differ.size
 
 
 def test_samples_are_picked_as_pillow_does() -> None:
@@ -329,8 +343,9 @@ def test_what_an_engine_does_not_do_is_damage() -> None:
         ("opencv", "lanczos", (100, 100), None),
         ("vips", "gaussian", (100, 100), None),
         ("picked", "lanczos", (100, 100), None),
-        ("pillow_reduced", "lanczos", (100, 100), area),
         ("vips", "lanczos", (100, 100), area),
+        ("vips", "lanczos", (10, 10), (Fraction(1), Fraction(0), Fraction(300), Fraction(400))),
+        ("opencv", "area", (7, 10), None),
     ):
         with pytest.raises(ContentError) as refused:
             plan(whole_size(), outputs, engine, kernel, where)
