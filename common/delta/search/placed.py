@@ -7,8 +7,7 @@ place promises when they are set right.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import product
 from math import ceil, floor
@@ -16,18 +15,18 @@ from math import ceil, floor
 import numpy as np
 
 from common.delta.edits import Edit, shapes_of
-from common.delta.opened import EIGHTHS, Opened, Place
+from common.delta.opened import Opened, Place
 from common.delta.search.aligned import drifts, fitted, moved
 from common.delta.search.flowing import best_flowing
-from common.delta.search.found import DONE, Found, best_of, promised
+from common.delta.search.found import EXACT, Found, best_of, promised
 from common.delta.search.guessed import guesses
 from common.delta.search.judges import Judge
 from common.delta.search.leaning import best_leaning
 from common.delta.search.places import Laid, is_near, laid
+from common.delta.search.resizers import LIKELY, best_resized
 from common.delta.search.seen import Look, look, reduced
-from common.delta.steps import Crop, Grey, Mix, Resize, Shape, Step, Turn
+from common.delta.steps import Crop, Grey, Mix, Resize, Shape, Turn
 from common.delta.steps.geometry import N_FORMS, turned_to
-from common.delta.steps.resize import AREA_PARTS
 from common.delta.steps.tone import GREY_BITS
 from common.kernel.pixels import Samples
 
@@ -41,42 +40,6 @@ _SMALL = 128
 """Pixels to the longer side of what forms are told by."""
 _FEW = 3
 """Pieces that sort out what does not come near."""
-_LIKELY_RESIZERS = (
-    ("pillow", "lanczos"),
-    ("magick", "lanczos"),
-    ("pillow", "bicubic"),
-    ("vips", "lanczos"),
-    ("graphics", "lanczos"),
-    ("magick_thumbnail", "bilinear"),
-    ("magick_thumbnail", "lanczos"),
-    ("pillow_reduced", "bicubic"),
-    ("pillow", "bilinear"),
-    ("vips_shorter", "lanczos"),
-    ("vips_15", "lanczos"),
-    ("vips_15_shorter", "lanczos"),
-    ("pillow_reduced", "lanczos"),
-    ("fine", "area"),
-    ("opencv", "bilinear"),
-    ("opencv", "sharp_bicubic"),
-    ("opencv", "lanczos4"),
-    ("magick", "mitchell"),
-    ("graphics", "mitchell"),
-    ("graphics_thumbnail", "box"),
-    ("pillow", "box"),
-    ("magick", "bilinear"),
-    ("pillow", "hamming"),
-    ("magick", "bicubic"),
-    ("magick", "quadratic"),
-    ("magick", "box"),
-    ("graphics", "box"),
-    ("graphics", "bilinear"),
-    ("vips_each", "lanczos"),
-    ("fine", "lanczos"),
-    ("fine", "bicubic"),
-    ("picked", "middle"),
-    ("picked", "first"),
-    ("picked", "centre"),
-)
 _GOOD = 0.5
 """A promise that no other place is likely to break."""
 _LEAST_AGREEMENT = 0.4
@@ -88,15 +51,8 @@ _MOST_SKEW = 8.0
 _SURE = 0.25
 """Pixels by which a measured edge may be off."""
 _ALIGNMENTS = 3
-_MOST_WAYS = 4
-"""To resize, that are looked at closely."""
-_AS_GOOD = 1.02
-"""How much more may be promised by what is as good."""
-_OPENING_SMALL = ("pillow", "magick", "vips", "vips_shorter", "vips_each", "vips_15", "vips_15_shorter", "fine")
-"""Engines of programs that open a JPEG at a part of its size, to make it smaller."""
-_ENLARGING = ("vips", "vips_shorter", "vips_each")
 _OFF = 1.5
-"""Pixels by which an edge may seem to lie off where libvips has enlarged a picture."""
+"""Pixels of the target, or of a base that is smaller, by which all of the base may seem to lie off."""
 _MOST_BOXES = 6
 _MOST_PLACES = 4
 """That are looked at closely, the likest first."""
@@ -148,12 +104,11 @@ def placed(base: Opened, judge: Judge, best: Found | None) -> Found | None:
         here = laid(guess.place, judge.shape, Shape(*base.shape()))
         upright = _registered(here, base, judge) if here.skew(judge.shape) < _MOST_SKEW else None
         found = _best_upright(upright, base, judge) if upright else best_leaning(here, base, judge)
-        if found and (best is None or found.promise < best.promise):
-            best = found
+        best = _more_promising(best, found)
         if best is not None and best.promise < _GOOD:
             return best
     flowing = best_flowing([likest.place] if likest else [], base, judge)
-    return min((found for found in (best, flowing) if found), key=lambda found: found.promise, default=None)
+    return _more_promising(best, flowing)
 
 
 def _registered(here: Laid, base: Opened, judge: Judge) -> Laid | None:
@@ -183,79 +138,47 @@ def _roughly(here: Laid, shape: Shape) -> tuple[Edit, Laid]:
 
 
 def _best_upright(here: Laid, base: Opened, judge: Judge) -> Found | None:
-    """The best of the edits that whole numbers of pixels near the place make."""
-    if (enlarged := _enlarged(here, base, judge)) is not None:
-        return enlarged
-    way = _LIKELY_RESIZERS[0]
+    """The best of all of the base, where it may be that, and of the edits that whole numbers of pixels near the place make."""
+    wholes = [one.edit for rough in _wholes(here, judge.shape) if (one := _likeliest([rough], base, judge))]
+    best: Found | None = None
+    for edit in wholes:
+        best = _more_promising(best, best_resized(edit, base, judge))
+        if best is not None and best.score < EXACT:
+            return best
     boxes = _boxes(here, judge.shape)
-    cut = (_sized(_cutting(box, here), (box[2] - box[0], box[3] - box[1]), judge.shape, way) for box in boxes)
-    ways = (edit for rough in (*cut, *_trimmed(here, judge.shape, way)) for edit in _conformed(rough, base, judge))
-    placed = best_of(ways, base, judge, _FEW)
-    if placed is None or not any(isinstance(step, Resize) for step in placed.edit.steps):
-        return placed and promised(placed.edit, base, judge)
-    return _best_resized(placed.edit, base, judge)
+    cut = [_sized(_cutting(box, here), (box[2] - box[0], box[3] - box[1]), judge.shape) for box in boxes]
+    placed = _likeliest([*cut, *_trimmed(here, judge.shape)], base, judge)
+    if placed is None or placed.edit in wholes:
+        return best
+    is_resized = any(isinstance(step, Resize) for step in placed.edit.steps)
+    return _more_promising(best, (best_resized if is_resized else promised)(placed.edit, base, judge))
 
 
-def _enlarged(here: Laid, base: Opened, judge: Judge) -> Found | None:
-    """All of the picture as libvips enlarges it, which lies half a pixel off and so looks like a piece; None of anything else."""
-    rows, cols = here.turned.rows, here.turned.cols
-    off = [abs(edge - end) for edge, end in zip(here.box_of(judge.shape), (0, 0, rows, cols), strict=True)]
-    if max(off) > _OFF or judge.shape.rows <= rows or judge.shape.cols <= cols:
-        return None
-    for engine in _ENLARGING:
-        resize = _turned(here.form).then(Resize(judge.shape.rows, judge.shape.cols, engine, "lanczos"))
-        for edit in _conformed(replace(resize, steps=_turned_last(resize.steps)), base, judge):
-            if promised(edit, base, judge, 1).score < DONE:
-                return promised(edit, base, judge)
-    return None
+def _likeliest(edits: Iterable[Edit], base: Opened, judge: Judge) -> Found | None:
+    """The most promising on a few pieces, in the target's channels."""
+    return best_of((edit for rough in edits for edit in _conformed(rough, base, judge)), base, judge, _FEW)
 
 
-def _best_resized(edit: Edit, base: Opened, judge: Judge) -> Found | None:
-    """The edit by the resizer that serves best: by one piece, the best of those by a few."""
-    likeliest: list[Found] = []
-    for way in _resizes(edit, base):
-        one = promised(way, base, judge, 1)
-        if one.score < DONE and (found := promised(way, base, judge)).score < DONE:
-            return found
-        likeliest.append(one)
-    limit = sorted(one.promise for one in likeliest)[:_MOST_WAYS][-1]
-    few = [promised(one.edit, base, judge, _FEW) for one in likeliest if one.promise <= limit]
-    near = _AS_GOOD * min(one.promise for one in few)
-    return promised(next(one.edit for one in few if one.promise <= near), base, judge)  # of equals what is more used
+def _more_promising(best: Found | None, other: Found | None) -> Found | None:
+    """The first of equals."""
+    return min((found for found in (best, other) if found), key=lambda found: found.promise, default=None)
 
 
-def _resizes(edit: Edit, base: Opened) -> Iterator[Edit]:
-    """The edit by each resizer; a JPEG that is not cut may have been opened at a part of its size."""
-    at, wanted = next((n, step) for n, step in enumerate(edit.steps) if isinstance(step, Resize))
-    scale = max(n / m for n, m in zip((wanted.rows, wanted.cols), shapes_of(edit, base)[at][:2], strict=True))
-    is_openable = base.is_jpeg and not any(isinstance(step, Crop) for step in edit.steps[:at])
-    for eighths in EIGHTHS:
-        if eighths < max(EIGHTHS) and (not is_openable or scale > eighths / 8):
-            continue
-        for engine, kernel in _LIKELY_RESIZERS:
-            if eighths == max(EIGHTHS) or engine in _OPENING_SMALL:
-                area = _opened_area(base, eighths) if engine == "pillow" and at == 0 else ()
-                resize = replace(wanted, engine=engine, kernel=kernel, area=area)
-                steps = (*edit.steps[:at], resize, *edit.steps[at + 1 :])
-                yield replace(edit, eighths=eighths, steps=_turned_last(steps) if engine.startswith("vips") else steps)
+def _wholes(here: Laid, shape: Shape) -> Iterator[Edit]:
+    """All of the base in another size: the target's, or what fills that, cut in the middle; where the place may be that.
 
-
-def _opened_area(base: Opened, eighths: int) -> tuple[int, ...]:
-    """What Pillow resizes of a picture that it has opened small: without what is in no whole pixel. Nothing where that is all."""
-    if eighths == max(EIGHTHS):
-        return ()
-    sides = [n * eighths * AREA_PARTS // max(EIGHTHS) for n in (base.parsed.frame.height, base.parsed.frame.width)]
-    return (0, 0, *sides) if any(side % AREA_PARTS for side in sides) else ()
-
-
-def _turned_last(steps: Sequence[Step]) -> tuple[Step, ...]:
-    """The steps with the turn after the resize, as libvips does it."""
-    match steps:
-        case (Turn() as turn, Resize() as resize, *rest):
-            size = replace(resize, rows=resize.cols, cols=resize.rows) if turn.form & 1 else resize
-            return (size, turn, *rest)
-        case _:
-            return tuple(steps)
+    What a program resizes from an opening at a part of its size, or by means of boxes, may lie off by a pixel of the target.
+    """
+    whole = here.turned[:2]
+    filling = [(shape.rows, round(shape.rows * whole[1] / whole[0])), (round(shape.cols * whole[0] / whole[1]), shape.cols)]
+    for size in dict.fromkeys([(shape.rows, shape.cols), *filling]):
+        begin = [(n - side) // 2 for n, side in zip(size, shape, strict=False)]
+        end = [n + side for n, side in zip(begin, shape, strict=False)]
+        scales = [n / m for n, m in zip(whole, size, strict=True)] * 2
+        off = [abs(n * by - edge) / max(by, 1) for n, by, edge in zip((*begin, *end), scales, here.box_of(shape), strict=True)]
+        if size != whole and min(begin) >= 0 and max(off) < _OFF:
+            edit = _sized(_turned(here.form), whole, Shape(*size, shape.channels))
+            yield edit if size == shape[:2] else edit.then(Crop(begin[0], begin[1], shape.rows, shape.cols))
 
 
 def _boxes(here: Laid, shape: Shape) -> Iterator[Box]:
@@ -269,7 +192,7 @@ def _boxes(here: Laid, shape: Shape) -> Iterator[Box]:
             yield top, left, bottom, right
 
 
-def _trimmed(here: Laid, shape: Shape, way: tuple[str, str]) -> Iterator[Edit]:
+def _trimmed(here: Laid, shape: Shape) -> Iterator[Edit]:
     """All of the base in another size, and of that a piece: as where a given size is filled."""
     top, left, bottom, right = here.box_of(shape)
     sides, middle = (bottom - top, right - left), ((top + bottom) / 2, (left + right) / 2)
@@ -286,7 +209,7 @@ def _trimmed(here: Laid, shape: Shape, way: tuple[str, str]) -> Iterator[Edit]:
     for rows, cols in sorted(off, key=off.__getitem__)[:_MOST_BOXES]:
         at = [m * n / whole - side / 2 for m, n, whole, side in zip(middle, (rows, cols), here.turned, shape, strict=False)]
         down, across = (min(max(round(begin), 0), n - side) for begin, n, side in zip(at, (rows, cols), shape, strict=False))
-        yield _turned(here.form).then(Resize(rows, cols, *way), Crop(down, across, shape.rows, shape.cols))
+        yield _turned(here.form).then(Resize(rows, cols, *LIKELY[0]), Crop(down, across, shape.rows, shape.cols))
 
 
 def _near(edge: float, limit: int) -> list[int]:
@@ -306,7 +229,7 @@ def _cutting(box: Box, here: Laid) -> Edit:
     return _turned(here.form) if is_whole else _turned(here.form).then(Crop(top, left, bottom - top, right - left))
 
 
-def _sized(edit: Edit, size: Sequence[int], shape: Shape, way: tuple[str, str]) -> Edit:
+def _sized(edit: Edit, size: Sequence[int], shape: Shape, way: tuple[str, str] = LIKELY[0]) -> Edit:
     """The edit, which makes a picture of such a size, with one of the target's."""
     return edit if tuple(size) == (shape.rows, shape.cols) else edit.then(Resize(shape.rows, shape.cols, *way))
 

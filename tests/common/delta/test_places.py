@@ -20,7 +20,7 @@ from common.delta.search.found import promised
 from common.delta.search.guessed import guesses
 from common.delta.search.judges import JpegJudge
 from common.delta.search.places import FORMS, after, laid, place_of, scaled, undone, unscaled
-from common.delta.steps import Flow, Shape, Warp
+from common.delta.steps import Flow, Resize, Shape, Warp
 from common.delta.steps.geometry import turned_to
 from tests.fakes import pictures
 
@@ -35,6 +35,11 @@ def saved(picture: Image.Image, **options: object) -> bytes:
     file = io.BytesIO()
     picture.save(file, "JPEG", **{"quality": 85, **options})
     return file.getvalue()
+
+
+def opencv_area(factor: float) -> Image.Image:
+    """The photo by INTER_AREA."""
+    return Image.fromarray(cv2.resize(np.asarray(PHOTO), None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA))
 
 
 def box_in_base(target: bytes, hint: np.ndarray | None = None) -> tuple[int, tuple[float, ...]]:
@@ -106,6 +111,27 @@ def test_a_piece_of_the_base_is_found_to_the_pixel(picture: Image.Image, most: f
     assert delta.decode(made, BASE) == target
     assert delta.described(made)[0] == "jpeg-replay"
     assert len(made) <= most * len(target)
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        pytest.param(PHOTO.resize((61, 46), Image.Resampling.BICUBIC, reducing_gap=2), id="by Pillow, means of boxes first"),
+        pytest.param(PHOTO.resize((200, 150), LANCZOS).crop((25, 0, 175, 150)), id="by Pillow, a square cut out of it"),
+        pytest.param(opencv_area(0.27), id="by OpenCV's factor"),
+        pytest.param(opencv_area(1 / 7), id="by a whole factor that leaves a rest"),
+        pytest.param(opencv_area(0.333), id="by one in thousandths"),
+    ],
+)
+def test_all_of_the_base_in_small_is_taken_for_no_piece_of_it(picture: Image.Image) -> None:
+    """However far off its edges seem: it is made again to the bit, or nearly."""
+    target = saved(picture)
+    made = delta.encode_best(target, BASE)
+    assert delta.decode(made, BASE) == target
+    assert len(made) < 300
+    found = best_found(Opened(BASE), JpegJudge(Opened(target)))
+    assert found is not None
+    assert isinstance(found.edit.steps[0], Resize)
 
 
 def test_another_picture_is_nowhere_in_the_base() -> None:
