@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from math import inf
 from types import MappingProxyType
 
 from common.delta.edits import Edit
@@ -89,9 +90,11 @@ def best_found(base: Opened, judge: Judge) -> Found | None:
 
 def _best_found(base: Opened, judge: Judge) -> Found | None:
     best: Found | None = None
+    promise = inf
     for search in PLACES.values():
         place = search(base, judge, best)
-        if place is not None and _shows(place, base, judge):
+        if place is not None and place.promise < promise and _shows(place, base, judge):
+            promise = place.promise
             best = _better(best, _levelled(place, base, judge))
         if best is not None and best.score < EXACT:
             break

@@ -64,7 +64,7 @@ def gaussian(radius: float, sharpened: tuple[int, ...] = ()) -> BoxBlur:
 
 
 def boxed(base: Opened, judge: Judge, best: Found, fit: Fit) -> Found:
-    """By the numbers that serve best, climbing from those that were measured."""
+    """By the numbers that serve best, climbing from those that were measured, unless they are worse than nothing."""
 
     def tried(asked: Asked, n: int | None) -> Found:
         return judged(best.edit.then(asked.step), base, judge, n)
@@ -74,7 +74,7 @@ def boxed(base: Opened, judge: Judge, best: Found, fit: Fit) -> Found:
         for _ in range(_MOST_MOVES):
             chosen = min(scores, key=scores.__getitem__)
             near = [asked for asked in _around(chosen) if asked not in scores]
-            if scores[chosen] < DONE or not near:
+            if scores[chosen] < DONE or scores[chosen] > as_it_is or not near:
                 break
             near = sorted(near, key=lambda asked: tried(asked, 1).score)[:_NEAREST]
             scores |= {asked: tried(asked, _FEW).score for asked in near}
@@ -82,6 +82,7 @@ def boxed(base: Opened, judge: Judge, best: Found, fit: Fit) -> Found:
                 break
         return tried(min(scores, key=scores.__getitem__), None)
 
+    as_it_is = judged(best.edit, base, judge, _FEW).score
     starts = set(_starts(fit.blur.width, fit.blur.gain, fit.blur.threshold))
     kinds = [[asked for asked in starts if asked.is_box == is_box] for is_box in (False, True)]
     return min((climbed(kind) for kind in kinds if kind), key=lambda one: one.score)

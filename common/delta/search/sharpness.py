@@ -49,7 +49,7 @@ _PLAIN = 0.1
 _SURE = 0.3
 """What a fit leaves that is not mistaken."""
 _LIKELY = 4
-"""Starts that are followed."""
+"""Starts that are followed, and of what is near, by one piece, what is looked at on a few."""
 _USUAL_WIDTHS = (0.5, 0.75, 1.0, 1.5, 2.0)
 _USUAL_GAINS = (0.5, 1.0, 1.5)
 _USUAL_THRESHOLDS = (0.0, 0.008, 0.02, 0.05)
@@ -99,7 +99,10 @@ class _Piece:
 
 
 def filtered(base: Opened, judge: Judge, best: Found, fit: Fit) -> Found:
-    """As ImageMagick's -blur, -gaussian-blur, -unsharp and -sharpen; cut, as GraphicsMagick does it, where that serves better."""
+    """As ImageMagick's -blur, -gaussian-blur, -unsharp and -sharpen; cut, as GraphicsMagick does it, where that serves better.
+
+    Where what was measured is worse than nothing, what is near it is not looked at.
+    """
 
     def climbed(starts: set[Blur], *, is_cut: bool) -> tuple[Blur, Found]:
         def tried(blur: Blur, n: int | None) -> Found:
@@ -110,12 +113,16 @@ def filtered(base: Opened, judge: Judge, best: Found, fit: Fit) -> Found:
         for _ in range(_MOST_MOVES):
             chosen = min(scores, key=scores.__getitem__)
             near = {blur for blur in _around(chosen) if blur not in scores}
-            if scores[chosen] < DONE or not near:
+            if scores[chosen] < DONE or scores[chosen] > as_it_is or not near:
                 break
-            scores |= {blur: tried(blur, _FEW).score for blur in near}
+            nearest = sorted(near, key=lambda blur: tried(blur, 1).score)[:_LIKELY]
+            scores |= {blur: tried(blur, _FEW).score for blur in nearest}
+            if min(scores[blur] for blur in nearest) >= scores[chosen]:
+                break
         chosen = min(scores, key=scores.__getitem__)
         return chosen, tried(chosen, None)
 
+    as_it_is = judged(best.edit, base, judge, _FEW).score
     chosen, found = climbed(set(_starts(fit)), is_cut=False)
     if found.score < EXACT or is_deep(best.edit):
         return found
