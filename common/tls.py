@@ -60,6 +60,10 @@ class PeerIdentity:
         return f"{URI_SCHEME}://{self.role}/{self.name}"
 
 
+ADMIN_SOCKET = PeerIdentity(PeerRole.OPERATOR, "admin-socket")
+"""Whoever may open an agent's 0600 socket."""
+
+
 @dataclass(frozen=True, slots=True)
 class TlsFiles:
     """The three PEM files of one agent: the CA it trusts, its certificate (chain), and the key of that certificate."""

@@ -31,7 +31,7 @@ def run(config_path: Path) -> ExitCode:
     logs.configure(config.log.level, config.log.format)
 
     async def live() -> None:
-        await agent.run(config, lifecycle.stop_event(asyncio.get_running_loop()))
+        await agent.run(config, lifecycle.stop_event(asyncio.get_running_loop()), file=config_path)
 
     asyncio.run(live())
     return ExitCode.OK

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from common.command import ending
-from common.errors import ConfigError, ExitCode
+from common.errors import ExitCode
 from common.paths import printable
 
 if TYPE_CHECKING:  # the agent's imports cost half a second, which --help and mistakes need not wait for
@@ -41,8 +41,8 @@ def run(config_path: Path) -> ExitCode:
 
     async def live() -> None:
         stop = lifecycle.stop_event(asyncio.get_running_loop())
-        async with assembled(config) as source:
-            await source.run(stop, read=lambda: _load(config_path))
+        async with assembled(config, file=config_path) as source:
+            await source.run(stop)
 
     asyncio.run(live())
     return ExitCode.OK
@@ -121,15 +121,9 @@ def check(config_path: Path) -> ExitCode:
 
 
 def _load(config_path: Path) -> SourceConfig:
-    """The configuration. Errors: ConfigError, also where the certificate is not that of the configured agent."""
-    from common.tls import PeerIdentity, PeerRole, own_identity
-    from source_agent.config import load_source_config
+    from source_agent.config import own_source_config
 
-    config = load_source_config(config_path)
-    own, wanted = own_identity(config.tls.files()), PeerIdentity(PeerRole.SOURCE, config.agent.name)
-    if own != wanted:
-        raise ConfigError([f"{config_path}: tls.cert: the certificate is for {own.uri}, the agent is {wanted.uri}"])
-    return config
+    return own_source_config(config_path)
 
 
 def _sentences(summary: Summary) -> str:

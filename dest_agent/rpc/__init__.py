@@ -4,38 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from importlib.metadata import version
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import grpc
 
+from common.admin.admission import Context, PeerOf
 from common.errors import SmarterError, TransientError
 from common.logs import get
-from common.tls import PeerIdentity, peer_identity
+from common.tls import PeerIdentity
 from common.wire.status import MAX_WORDS, code_of
-from dest_agent.access import ADMIN_SOCKET
 
-Context = grpc.aio.ServicerContext[Any, Any]
 T = TypeVar("T")
-PeerOf = Callable[[Context], PeerIdentity]
 
 SOFTWARE = f"smarter/{version('smarter')}"
 MAX_CALLS = 64
 """Of one peer. A source has five; those of its connections that broke without a word count until keepalive ends them."""
 
 _log = get("dest.rpc")
-
-
-def tls_peer(context: Context) -> PeerIdentity:
-    """Who calls over TLS. Errors: PeerError."""
-    return peer_identity(context.auth_context())
-
-
-def socket_peer(_context: Context) -> PeerIdentity:
-    """Who calls on the admin socket: whoever may open it."""
-    return ADMIN_SOCKET
 
 
 class Calls:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import grpc.aio
 import pytest
 
+from common.admin.admission import Admission, socket_peer
+from common.admin.audit import Audit
 from common.ids import Digest, digest_of
 from common.model import Attributes, Kind
 from common.paths import RelPath
@@ -72,7 +74,8 @@ class Site:
         """Does a deed with a client of the service."""
 
         async def run() -> None:
-            server = grpc.aio.server(options=SERVER_OPTIONS)
+            admission = Admission(Audit(self.place, self.clock), socket_peer)
+            server = grpc.aio.server(options=SERVER_OPTIONS, interceptors=[admission])
             views = GroupViews(self.journal, [self.root])
             GroupsAdmin(self.groups, views, self.clock, heard=self._heard).serve_on(server)
             address = f"unix:{self.place / 's'}"
