@@ -16,19 +16,30 @@ from admin_client.options import Connection, connection_options
 from common.errors import ExitCode, SmarterError
 
 _VERBS = {
+    "audit": ("admin_client.verbs.audit", "List who asked the agents for which change."),
     "backlog": ("admin_client.verbs.backlog", "Show what waits at the source, and when all will be exact."),
     "code": ("admin_client.verbs.code", "Code a file as the daemons do, and decode it."),
+    "completion": ("admin_client.verbs.completion", "Print what completes the commands in a shell."),
     "delta": ("admin_client.verbs.delta", "Code a file as what it has more than another one, and decode it."),
     "demo": ("admin_client.verbs.demo", "Replicate a sample library between two agents on this machine."),
+    "drill": ("admin_client.verbs.drill", "Restore a sample drawn at random, and compare it."),
+    "find": ("admin_client.verbs.find", "Find versions, of any time, that the destination holds."),
     "groups": ("admin_client.verbs.groups", "Show the near-duplicates among a source's pictures, and decide on them."),
     "identify": ("admin_client.verbs.identify", "Group the near-duplicate pictures below a directory."),
+    "log-level": ("admin_client.verbs.log_level", "Have agents log more, or less, for a while."),
     "ls": ("admin_client.verbs.ls", "List what the destination holds."),
+    "metrics": ("admin_client.verbs.metrics", "Print an agent's metrics."),
     "pause": ("admin_client.verbs.pause", "Stop what a source sends, or a class of it."),
     "pki": ("admin_client.verbs.pki", "Make certificates for mutual TLS."),
+    "quarantine": ("admin_client.verbs.quarantine", "List what goes no further by itself at a source."),
+    "reload": ("admin_client.verbs.reload", "Have agents read their configuration again."),
     "restore": ("admin_client.verbs.restore", "Bring files back from the destination."),
     "resume": ("admin_client.verbs.resume", "Go on with what was paused."),
+    "retry": ("admin_client.verbs.retry", "Have a source try again what it had set aside."),
     "status": ("admin_client.verbs.status", "Show both sites at a glance."),
+    "top": ("admin_client.verbs.top", "Watch both sites."),
     "verify": ("admin_client.verbs.verify", "Have the destination prove every content."),
+    "versions": ("admin_client.verbs.versions", "List a source's versions and how far each is."),
     "windows": ("admin_client.verbs.windows", "Show and override when how much may go."),
 }
 

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import click
 
 from common import lifecycle, logs
-from common.command import ending
+from common.command import checked, ending
 from common.errors import ExitCode
 from dest_agent import agent
 from dest_agent.config import load_dest_config
 
 _config = click.option("--config", "config_path", required=True, type=click.Path(path_type=Path), help="The dest.yaml to use.")
+_json = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+
+
+@dataclass(slots=True)
+class Reindexed:
+    """What `reindex` did."""
+
+    namespaces: dict[str, int] = field(default_factory=dict)
+    """Pictures by namespace."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -39,19 +50,24 @@ def run(config_path: Path) -> ExitCode:
 
 @main.command()
 @_config
+@_json
 @ending("smarter-dest")
-def check(config_path: Path) -> ExitCode:
-    """Read the configuration and say every mistake at once."""
-    agent.check_identity(load_dest_config(config_path))
-    click.echo(f"{config_path}: good")
-    return ExitCode.OK
+def check(config_path: Path, *, as_json: bool) -> ExitCode:
+    """Read the configuration and say every mistake at once. JSON: {"file", "problems"}; exit code 78 where there are some."""
+    return checked(config_path, lambda path: agent.check_identity(load_dest_config(path)), as_json=as_json)
 
 
 @main.command()
 @_config
+@_json
 @ending("smarter-dest")
-def reindex(config_path: Path) -> ExitCode:
-    """Build the index of pictures anew from the catalogue; the daemon must not run."""
+def reindex(config_path: Path, *, as_json: bool) -> ExitCode:
+    """Build the index of pictures anew from the catalogue; the daemon must not run. JSON: {"namespaces": {name: pictures}}."""
+    done = Reindexed()
     for namespace, n_pictures in agent.reindex(load_dest_config(config_path)):
-        click.echo(f"{namespace}: {n_pictures} pictures")
+        done.namespaces[namespace] = n_pictures
+        if not as_json:
+            click.echo(f"{namespace}: {n_pictures} pictures")
+    if as_json:
+        click.echo(json.dumps(asdict(done)))
     return ExitCode.OK

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from common.command import ending
+from common.command import checked, ending
 from common.errors import ExitCode
 from common.paths import printable
 
@@ -54,7 +54,13 @@ def run(config_path: Path) -> ExitCode:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 @ending("smarter-source")
 def once(config_path: Path, *, drain: bool, as_json: bool) -> ExitCode:
-    """Scan once, deliver what is due, end when each has its receipt."""
+    """Scan once, deliver what is due, end when each has its receipt.
+
+    Exit code 3 where some file was refused or could not be read; each is named.
+
+    JSON: {"files", "versions", "logical_bytes", "sent_bytes": {class: bytes}, "representatives", "members", "exact_duplicates",
+    "in_review", "unreadable", "refused", "skipped", "fallbacks", "delta_fallbacks", "seconds", "cpu_seconds"}.
+    """
     from common import logs
     from common.clock import cpu_s
     from source_agent.agent import assembled
@@ -112,12 +118,11 @@ def reindex(config_path: Path, *, as_json: bool) -> ExitCode:
 
 @main.command()
 @_config
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 @ending("smarter-source")
-def check(config_path: Path) -> ExitCode:
-    """Read the configuration and say every mistake at once."""
-    _load(config_path)
-    click.echo(f"{config_path}: good")
-    return ExitCode.OK
+def check(config_path: Path, *, as_json: bool) -> ExitCode:
+    """Read the configuration and say every mistake at once. JSON: {"file", "problems"}; exit code 78 where there are some."""
+    return checked(config_path, _load, as_json=as_json)
 
 
 def _load(config_path: Path) -> SourceConfig:

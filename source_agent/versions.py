@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from common.database import Row
-from common.paths import RelPath
+from common.paths import ROOT, RelPath
 from source_agent.config import glob_pattern
 from source_agent.deliveries import Delivery, RootId, RootKey
 from source_agent.journal import Journal
@@ -115,4 +115,4 @@ class _Fits:
     def __call__(self, root: RootKey, path: RelPath) -> bool:
         if self._policy not in {"", root.policy}:
             return False
-        return self._rules is None or self._rules.takes_whole_path(path, is_directory=False)
+        return self._rules is None or (path != ROOT and self._rules.takes_whole_path(path, is_directory=False))
