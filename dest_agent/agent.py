@@ -8,6 +8,7 @@ stop    hang up, let what is being landed reach its commit, close
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -27,14 +28,13 @@ from common.exporter import exporting
 from common.logs import get
 from common.metrics import BOTH, BUILD, DESTINATION
 from common.model import Limits
-from common.tls import PeerIdentity, PeerRole, own_identity
 from common.workers import Workers
 from dest_agent.access import Access
 from dest_agent.catalogue import Catalogue
 from dest_agent.catalogue.sqlite import SqliteCatalogue
 from dest_agent.collect import Claims, sweep
 from dest_agent.committer import Committer
-from dest_agent.config import DestConfig, load_dest_config
+from dest_agent.config import DestConfig, own_dest_config
 from dest_agent.index.namespace import rebuilt
 from dest_agent.index.similar import Similar
 from dest_agent.landing import Landing
@@ -102,7 +102,6 @@ async def run(config: DestConfig, stop: asyncio.Event, *, clock: Clock | None = 
 @asynccontextmanager
 async def serving(config: DestConfig, *, clock: Clock | None = None, file: Path | None = None) -> AsyncIterator[Serving]:
     """A destination agent that answers for the length of the block, alone on its state directory. Errors: as `run`."""
-    check_identity(config)
     clock = clock or SystemClock()
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(DISK_THREADS, thread_name_prefix="disk"))
     async with AsyncExitStack() as ends:
@@ -125,13 +124,6 @@ async def serving(config: DestConfig, *, clock: Clock | None = None, file: Path 
         _log.info("destination_stopping", agent=config.agent.name)
 
 
-def check_identity(config: DestConfig) -> None:
-    """Errors: ConfigError where the TLS files cannot be used or the certificate is not that of the configured agent."""
-    own, wanted = own_identity(config.tls.files()), PeerIdentity(PeerRole.DESTINATION, config.agent.name)
-    if own != wanted:
-        raise ConfigError([f"tls.cert: {config.tls.cert}: the certificate is for {own.uri}, the agent is {wanted.uri}"])
-
-
 def _assembled(config: DestConfig, clock: Clock, ends: AsyncExitStack, *, file: Path | None) -> tuple[Served, _Kept]:
     """Builds everything behind the doors, and has `ends` take it down in the opposite order."""
     limits = config.limits
@@ -139,6 +131,8 @@ def _assembled(config: DestConfig, clock: Clock, ends: AsyncExitStack, *, file: 
         make_directory(config.agent.state)
         lock = lifecycle.StateLock(config.agent.state)
     except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise  # nothing is wrong with what was configured
         raise ConfigError([f"agent.state: {config.agent.state}: {error.strerror or error}"]) from error
     ends.callback(lock.release)
     store = _STORES[config.store.kind](config.store.path)
@@ -220,8 +214,7 @@ class _Reloading:
 
     async def reload(self, file: Path) -> Reloaded:
         """Reads it again, and takes over what needs no restart. Errors: ConfigError; nothing is changed then."""
-        config = await asyncio.to_thread(load_dest_config, file)
-        await asyncio.to_thread(check_identity, config)
+        config = await asyncio.to_thread(own_dest_config, file)
         done = compared(self._config, config, live=LIVE)
         self._log_level.configure(config.log)
         self._config = self._config.model_copy(update={name: getattr(config, name) for name in LIVE})

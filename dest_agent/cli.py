@@ -13,7 +13,7 @@ from common import lifecycle, logs
 from common.command import checked, ending
 from common.errors import ExitCode
 from dest_agent import agent
-from dest_agent.config import load_dest_config
+from dest_agent.config import own_dest_config
 
 _config = click.option("--config", "config_path", required=True, type=click.Path(path_type=Path), help="The dest.yaml to use.")
 _json = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
@@ -38,7 +38,7 @@ def main() -> None:
 @ending("smarter-dest")
 def run(config_path: Path) -> ExitCode:
     """Run the daemon (systemd Type=notify)."""
-    config = load_dest_config(config_path)
+    config = own_dest_config(config_path)
     logs.configure(config.log.level, config.log.format)
 
     async def live() -> None:
@@ -54,7 +54,7 @@ def run(config_path: Path) -> ExitCode:
 @ending("smarter-dest")
 def check(config_path: Path, *, as_json: bool) -> ExitCode:
     """Read the configuration and say every mistake at once. JSON: {"file", "problems"}; exit code 78 where there are some."""
-    return checked(config_path, lambda path: agent.check_identity(load_dest_config(path)), as_json=as_json)
+    return checked(config_path, own_dest_config, as_json=as_json)
 
 
 @main.command()
@@ -64,7 +64,7 @@ def check(config_path: Path, *, as_json: bool) -> ExitCode:
 def reindex(config_path: Path, *, as_json: bool) -> ExitCode:
     """Build the index of pictures anew from the catalogue; the daemon must not run. JSON: {"namespaces": {name: pictures}}."""
     done = Reindexed()
-    for namespace, n_pictures in agent.reindex(load_dest_config(config_path)):
+    for namespace, n_pictures in agent.reindex(own_dest_config(config_path)):
         done.namespaces[namespace] = n_pictures
         if not as_json:
             click.echo(f"{namespace}: {n_pictures} pictures")

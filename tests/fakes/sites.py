@@ -143,6 +143,8 @@ class Sites:
     sources: tuple[str, ...] = (SOURCE,)
     port: int = 0
     """Where the destination listens."""
+    admin_port: int = 0
+    """Where a source listens for its operator, for whoever has looked."""
     policies: list[dict[str, Any]] = field(default_factory=list)
     in_source: Mapping[str, Any] = field(default_factory=dict)
     """What source.yaml has beside the least."""
