@@ -12,6 +12,7 @@ from admin_client.options import Connection, connection_options
 from admin_client.output import print_json, size_text
 from admin_client.verbs.status import both_statuses, exit_code_of, status_tables
 from common.clock import SystemClock, pause
+from common.paths import printable
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -58,8 +59,9 @@ def _print(found: dict[str, Any]) -> None:
 
 def _screen(found: dict[str, Any], rates: list[str]) -> Group:
     from rich.console import Group  # noqa: PLC0415 - slow to import
+    from rich.text import Text  # noqa: PLC0415
 
-    return Group(*status_tables(found), *rates)
+    return Group(*status_tables(found), Text("\n".join(map(printable, rates))))
 
 
 def _rates(before: tuple[float, dict[str, Any]] | None, after: tuple[float, dict[str, Any]]) -> Iterator[str]:

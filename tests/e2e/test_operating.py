@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import random
+import signal
 import socket
+import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +19,7 @@ import pytest
 from tests.fakes import pictures
 from tests.fakes.pki import DEST, SOURCE
 from tests.fakes.schemas import check_output
-from tests.fakes.sites import Ended, Sites, sites, until
+from tests.fakes.sites import BIN, HOUSE, Ended, Sites, sites, until
 
 LARGE = 300_000
 
@@ -204,3 +208,28 @@ def test_every_other_verb_prints_what_its_schema_says(site: Operated, tmp_path: 
     for program, name in (("smarter-source", SOURCE), ("smarter-dest", "dest")):
         ended = at.start(program, "check", "--config", str(at.folder / f"{name}.yaml"), "--json").wait()
         assert check_output(f"{program}-check", ended.json)["problems"] == []
+
+
+def test_top_is_live_on_a_terminal(site: Operated) -> None:
+    """It draws again and again until Ctrl-C: exit code 130, and the screen is as before."""
+    ours, theirs = pty.openpty()
+    environment = os.environ | {"PYTHONPATH": os.environ.get("PYTHONPATH") or str(HOUSE), "TERM": "xterm"}
+    command = [str(BIN / "smarter"), "top", *site.asks_both, "--interval", "0.2"]
+    top = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment, start_new_session=True)
+    os.close(theirs)
+    seen = b""
+    try:
+        while seen.count(b"last drill") < 3:
+            seen += os.read(ours, 65536)
+        top.send_signal(signal.SIGINT)
+        with suppress(OSError):  # a terminal whose other end is closed
+            while chunk := os.read(ours, 65536):
+                seen += chunk
+        assert top.wait(20) == 130
+    finally:
+        top.kill()
+        top.wait()
+        os.close(ours)
+    assert SOURCE.encode() in seen
+    assert b"Traceback" not in seen
+    assert seen.rfind(b"\x1b[?1049l") > seen.rfind(b"\x1b[?1049h") >= 0
