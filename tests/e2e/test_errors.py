@@ -7,14 +7,18 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import click
 import pytest
+from click.testing import CliRunner
 
 from admin_client import cli
 from admin_client.pki import issue_pki
+from dest_agent.cli import main as smarter_dest
+from source_agent.cli import main as smarter_source
 from tests.fakes import pictures
 from tests.fakes.disks import small_disk
 from tests.fakes.pki import SOURCE
-from tests.fakes.sites import Ended, Sites, sites, until
+from tests.fakes.sites import Sites, sites, until
 
 ASK_DEST: dict[str, Sequence[str]] = {
     "ls": ("ls",),
@@ -183,15 +187,7 @@ def test_a_full_disk_is_said_by_whoever_writes_to_it(at: Sites, name: str) -> No
 
 # daemons
 
-CHORES = [
-    *(("smarter-source", chore) for chore in ("run", "once", "check", "reindex")),
-    *(("smarter-dest", chore) for chore in ("run", "check", "reindex")),
-]
-
-
-def _ended(at: Sites, program: str, chore: str) -> Ended:
-    name = SOURCE if program == "smarter-source" else "dest"
-    return at.start(program, chore, "--config", str(at.folder / f"{name}.yaml")).wait()
+MAINS: dict[str, click.Group] = {"smarter-source": smarter_source, "smarter-dest": smarter_dest}
 
 
 def _misspelt(file: Path) -> str:
@@ -229,14 +225,14 @@ def _no_key(file: Path) -> str:
 def test_a_daemon_and_its_chores_name_what_is_wrong_with_their_files(program: str, spoil: Callable[[Path], str]) -> None:
     """Exit code 78, the file, and one sentence for the one mistake; before anything is opened."""
     with sites() as at:
-        said = spoil(at.folder / (f"{SOURCE}.yaml" if program == "smarter-source" else "dest.yaml"))
-        for one, chore in CHORES:
-            if one == program:
-                ended = _ended(at, program, chore)
-                assert (ended.code, ended.stdout) == (78, ""), (chore, ended)
-                assert said in ended.stderr
-                assert len(ended.stderr.splitlines()) == 1, ended.stderr
-                assert not (at.folder / f"state-{SOURCE}").exists()
+        file = at.folder / (f"{SOURCE}.yaml" if program == "smarter-source" else "dest.yaml")
+        said = spoil(file)
+        for chore, command in MAINS[program].commands.items():
+            ended = CliRunner().invoke(command, ["--config", str(file)])
+            assert (ended.exit_code, ended.stdout) == (78, ""), (chore, ended)
+            assert said in ended.stderr
+            assert len(ended.stderr.splitlines()) == 1, ended.stderr
+        assert not list(at.folder.glob("state-*"))
 
 
 def test_a_destination_that_is_not_there_ends_once_and_not_the_daemon() -> None:
