@@ -112,6 +112,8 @@ class Admission(grpc.aio.ServerInterceptor):
         number = await asyncio.to_thread(self._audit.asked, by.uri, call, asked)
         try:
             yield
+        except asyncio.CancelledError:
+            raise  # whoever asked has gone; what he asked for may be made all the same
         except BaseException as error:
             reason = context.details() or str(error) or type(error).__name__
             await asyncio.to_thread(self._audit.failed, number, reason)

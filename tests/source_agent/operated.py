@@ -48,6 +48,8 @@ class Operated:
         self.root = self.journal.root("photos", "library").id
         self.other = self.journal.root("papers", "desk").id
         self.n_again = 0
+        self.file: Path | None = None
+        self.reloading = asyncio.Event()
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port: int = free.getsockname()[1]
@@ -70,14 +72,16 @@ class Operated:
         self.n_again += 1
 
     async def reload(self, file: Path) -> Reloaded:
-        """Nothing is there to be read."""
+        """Takes for ever."""
+        self.reloading.set()
+        await asyncio.Event().wait()
         raise AssertionError(file)
 
     @asynccontextmanager
     async def answering(self) -> AsyncIterator[None]:
         """Both doors open."""
         config = SourceAdminSection(socket=self.place / "s", listen=f"127.0.0.1:{self.port}")
-        upkeep = Upkeep(self.audit, LogLevel(LogSection(), self.clock), (SOURCE_METRICS,), lambda: None, None, self.reload)
+        upkeep = Upkeep(self.audit, LogLevel(LogSection(), self.clock), (SOURCE_METRICS,), lambda: None, self.file, self.reload)
         services: list[Service] = [DeliveriesAdmin(Versions(self.journal), self.again), upkeep]
         async with open_doors(config, tls_files(self.pki, SOURCE), services=services, audit=self.audit):
             yield

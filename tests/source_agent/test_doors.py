@@ -158,3 +158,21 @@ def test_an_agent_that_was_not_started_from_a_file_reloads_nothing(tmp_path: Pat
         assert refused.value.code() is grpc.StatusCode.FAILED_PRECONDITION
 
     site.serve(deed)
+
+
+def test_a_change_whose_asker_hangs_up_is_not_called_a_failure(tmp_path: Path, pki: Path) -> None:
+    """It is in the log as asked for: it may be made all the same."""
+    site = Operated(tmp_path, pki)
+    site.file = tmp_path / "source.yaml"
+
+    async def deed(deliveries: Any, upkeep: Any) -> None:
+        del deliveries
+        call = upkeep.ReloadConfig(pb.ReloadConfigRequest())
+        await site.reloading.wait()
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        await upkeep.SetLogLevel(pb.SetLogLevelRequest(level="info"))
+        assert [(e.call, e.failed) for e in site.audit.entries()] == [("Upkeep.SetLogLevel", ""), ("Upkeep.ReloadConfig", "")]
+
+    site.serve(deed)
