@@ -28,6 +28,7 @@ from common.exporter import exporting
 from common.logs import get
 from common.metrics import BOTH, BUILD, DESTINATION
 from common.model import Limits
+from common.tls import PeerRole
 from common.workers import Workers
 from dest_agent.access import Access
 from dest_agent.catalogue import Catalogue

@@ -144,13 +144,12 @@ def _text(text: str) -> str:
 
 
 def write(folder: Path) -> list[Path]:
-    """Writes all pages into a folder, made if absent, each below `manN`; their paths."""
+    """Writes all pages into a folder, made if absent; their paths."""
+    folder.mkdir(parents=True, exist_ok=True)
     written = []
     for name, text in pages():
-        path = folder / f"man{name[-1]}" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-        written.append(path)
+        (folder / name).write_text(text)
+        written.append(folder / name)
     return written
 
 

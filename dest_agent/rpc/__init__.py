@@ -37,20 +37,21 @@ class Calls:
     async def answering(self, context: Context) -> AsyncIterator[PeerIdentity]:
         """Gives who is calling, and ends the call with the status that errors, and a message's mistakes, stand for."""
         try:
-            peer = self.peer_of(context)
-            with self._counted(peer):
+            with self.counted(context) as peer:
                 yield peer
         except (SmarterError, ValueError) as error:
             _log.info("call_refused", peer=context.peer(), reason=str(error), error=type(error).__name__)
             await context.abort(code_of(error), str(error)[:MAX_WORDS])
 
     @contextmanager
-    def _counted(self, peer: PeerIdentity) -> Iterator[None]:
+    def counted(self, context: Context) -> Iterator[PeerIdentity]:
+        """Gives who is calling. Errors: PeerError; TransientError where it calls too often at once."""
+        peer = self.peer_of(context)
         if self._open[peer.uri] >= MAX_CALLS:
             raise TransientError(f"{peer.uri} has {MAX_CALLS} calls open, which is as many as are answered")
         self._open[peer.uri] += 1
         try:
-            yield
+            yield peer
         finally:
             self._open[peer.uri] -= 1
 

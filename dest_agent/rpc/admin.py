@@ -1,4 +1,4 @@
-"""The Admin service, before which `Admission` stands."""
+"""The Admin service, before which `Admission` stands, which maps errors too."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ class Admin(pb_grpc.AdminServicer):
 
     async def Status(self, request: pb.StatusRequest, context: Context) -> pb.StatusReply:  # noqa: ARG002, N802
         """Says how the destination is."""
-        async with self._calls.answering(context):
+        with self._calls.counted(context):
             glance = await asyncio.to_thread(self._status.glance)
         return _reply(glance)
 
     async def Verify(self, request: pb.VerifyRequest, context: Context) -> AsyncIterator[pb.VerifyEvent]:  # noqa: N802
         """Reads every content back and proves it."""
-        async with self._calls.answering(context):
+        with self._calls.counted(context):
             async for event in self._verifier.verify(label(request.policy) if request.policy else ""):
                 yield _event(event)
 
     async def Similar(self, request: pb.SimilarRequest, context: Context) -> pb.SimilarReply:  # noqa: N802
         """Names the held pictures that look like one."""
-        async with self._calls.answering(context):
+        with self._calls.counted(context):
             is_sketch = request.WhichOneof("picture") == "sketch"
             asked = sketch_from_pb(request.sketch) if is_sketch else digest_from(request.digest)
             matches = await self._similar.matches(agent_name(request.namespace), asked)
@@ -47,7 +47,7 @@ class Admin(pb_grpc.AdminServicer):
 
     async def RecordDrill(self, request: pb.DrillResult, context: Context) -> pb.DrillReply:  # noqa: N802
         """Remembers that a sample was restored and compared."""
-        async with self._calls.answering(context):
+        with self._calls.counted(context):
             recorded_ns = await asyncio.to_thread(self._status.drilled, request.files, request.bytes, n_errors=request.errors)
         return pb.DrillReply(recorded_ns=recorded_ns)
 
