@@ -8,7 +8,7 @@ KERNEL      := setup.py $(wildcard common/kernel/*.pyx common/kernel/*.pxd)
 CAN_COMPILE := import os, shutil, sysconfig as s; compiler = os.environ.get("CC") or s.get_config_var("CC") or "cc"; \
   raise SystemExit(not (shutil.which(compiler.split()[0]) and os.path.exists(os.path.join(s.get_path("include"), "Python.h"))))
 
-.PHONY: demo test check proto schemas metrics deb try-deb bench format clean soak fuzz sim browser screenshots
+.PHONY: demo test check proto schemas man metrics deb try-deb bench format clean soak fuzz sim browser screenshots
 
 demo: $(VENV)/installed
 	$(BIN)/smarter demo $(DEMO_FLAGS)
@@ -63,6 +63,11 @@ proto: $(VENV)/proto
 
 schemas: $(VENV)/installed
 	$(BIN)/python -m tools.config_schemas
+	$(BIN)/python -m tools.output_schemas
+
+# Man pages into build/man, made from the commands' own help and the commented configurations.
+man: $(VENV)/installed
+	$(BIN)/python -m tools.man_pages build/man
 
 metrics: $(VENV)/installed
 	$(BIN)/python -m tools.metrics_page

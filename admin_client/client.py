@@ -6,22 +6,21 @@ streams moving meanwhile. Every failure of a call is one of `common.errors`, wit
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Self
 
 import grpc
-from google.protobuf.message import Message
 
 from admin_client.endpoints import Endpoint, server_identity
 from admin_client.moments import rfc3339
 from admin_client.pacing import PacingCalls
-from common.errors import PeerError
+from admin_client.plain import group_values, plain
+from admin_client.results.agents import AuditLine, LogLevelReport, ReloadReport, RetryReport
+from common.errors import ConfigError, PeerError, RefusedError
 from common.ids import Digest, agent_name, label
 from common.model import Announcement, Entry, Refusal, Selection
-from common.paths import show
 from common.pb import admin_pb2, admin_pb2_grpc, restore_pb2, restore_pb2_grpc
 from common.tls import channel_credentials
 from common.wire.replication import refusal_from_pb
@@ -32,7 +31,9 @@ from common.wire.transport import CHANNEL_OPTIONS
 _STATUS_S = 10.0
 _THUMBNAIL_S = 30.0
 _GROUPS_S = 60.0
-"""A filter by paths looks at every group."""
+"""A filter by paths looks at everything that there is."""
+_NO_METHOD = "Method not found!"
+"""What gRPC says for a service that is not there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,7 @@ class AgentClient:
 
     def __init__(self, endpoint: Endpoint) -> None:
         """Errors: ConfigError, PeerError, TransientError where a network address cannot be dialled."""
-        self._peer = endpoint.address
+        self.address = self._peer = endpoint.address
         options = list(CHANNEL_OPTIONS)
         if endpoint.is_local:
             # The socket's mode lets nobody else in; the name in the HTTP/2 authority must only be well-formed.
@@ -129,6 +130,8 @@ class AgentClient:
         self._admin = admin_pb2_grpc.AdminStub(self._channel)
         self._groups = admin_pb2_grpc.GroupsStub(self._channel)
         self.pacing = PacingCalls(self._channel, self._errors)
+        self._upkeep = admin_pb2_grpc.UpkeepStub(self._channel)
+        self._deliveries = admin_pb2_grpc.DeliveriesStub(self._channel)
         self._restore = restore_pb2_grpc.RestoreStub(self._channel)
 
     def __enter__(self) -> Self:
@@ -152,7 +155,10 @@ class AgentClient:
         if role is None:
             raise PeerError(f"{self._peer}: the agent answered without saying which site it is")
         shared = {"role": role, "agent": reply.agent, "software": reply.software, "uptime_s": reply.uptime_s}
-        return shared | _plain(getattr(reply, role))
+        found: dict[str, Any] = shared | plain(getattr(reply, role))
+        for problem in found.get("problems", ()):
+            problem["seq"] = problem["seq"] or None
+        return found
 
     def survey(self, selection: Selection) -> Survey:
         """Counts what a selection spans, in one pass over its listing."""
@@ -223,16 +229,9 @@ class AgentClient:
                         pass
 
     def groups(self, which: GroupFilter) -> Iterator[dict[str, Any]]:
-        """The groups of a source as plain values, the largest first, a page at a time; see `_group` for what each has."""
-        asked = _listing(which)
-        while True:
-            with self._errors():
-                reply = self._groups.ListGroups(asked, timeout=_GROUPS_S)
-            for group in reply.groups:
-                yield _group(group, group.told)
-            if not reply.next_page_token or reply.next_page_token == asked.page_token:
-                return
-            asked.page_token = reply.next_page_token
+        """The groups of a source as plain values, the largest first, a page at a time; see `group_values` for what each has."""
+        for reply in self._pages(self._groups.ListGroups, _listing(which)):
+            yield from (group_values(group, group.told) for group in reply.groups)
 
     def groups_beside(
         self, which: GroupFilter, *, behind: int, backwards: bool, n_groups: int
@@ -246,7 +245,7 @@ class AgentClient:
         asked.behind, asked.backwards, asked.page_size = behind, backwards, n_groups
         with self._errors():
             reply = self._groups.ListGroups(asked, timeout=_GROUPS_S)
-        found = [_group(group, group.told) for group in reply.groups]
+        found = [group_values(group, group.told) for group in reply.groups]
         return found[::-1] if backwards else found, bool(reply.next_page_token)
 
     def thumbnail(self, digest: bytes, *, max_side: int) -> tuple[bytes, str]:
@@ -280,6 +279,75 @@ class AgentClient:
         request = admin_pb2.ConfirmGroupRequest(number=number)
         return self._whole(lambda: self._groups.ConfirmGroup(request, timeout=_GROUPS_S))
 
+    def metrics(self) -> str:
+        """The agent's metrics in Prometheus' text format."""
+        with self._errors():
+            return str(self._upkeep.Metrics(admin_pb2.MetricsRequest(), timeout=_STATUS_S).text)
+
+    def log_at(self, level: str, *, seconds: float) -> LogLevelReport:
+        """Has the agent log at a level for some seconds, or, where they are 0, until told otherwise; "" is as configured."""
+        with self._errors():
+            asked = admin_pb2.SetLogLevelRequest(level=level, seconds=seconds)
+            reply = self._upkeep.SetLogLevel(asked, timeout=_STATUS_S)
+        until = rfc3339(reply.until_ns) if reply.until_ns else None
+        return {"level": reply.level, "configured": reply.configured, "until": until}
+
+    def reload(self) -> ReloadReport:
+        """Has the agent read its configuration again. Errors: ConfigError with every mistake of it; nothing is changed then."""
+        try:
+            with self._errors():
+                reply = self._upkeep.ReloadConfig(admin_pb2.ReloadConfigRequest(), timeout=_STATUS_S)
+        except RefusedError as error:
+            raise ConfigError([str(error)]) from None
+        return {"file": reply.file, "changed": list(reply.changed), "needs_restart": list(reply.needs_restart)}
+
+    def audit(self, *, since_ns: int) -> Iterator[AuditLine]:
+        """Who asked the agent for which change, the newest first; since a time, or, where it is 0, all that is kept."""
+        asked = admin_pb2.ListAuditRequest(since_ns=since_ns)
+        for reply in self._pages(self._upkeep.ListAudit, asked):
+            for e in reply.entries:
+                at = rfc3339(e.at_ns)
+                yield {"number": e.number, "at": at, "by": e.by, "call": e.call, "asked": e.asked, "failed": e.failed or None}
+
+    def versions(
+        self, *, states: Collection[str], policy: str, glob: str, fields: Collection[str] = ()
+    ) -> Iterator[dict[str, Any]]:
+        """A source's versions, the newest first, with some of their fields or, where none are named, all."""
+        asked = admin_pb2.ListVersionsRequest(states=states, policy=policy, glob=glob)
+        names = {name.removesuffix("_ns"): name for name in admin_pb2.VersionState.DESCRIPTOR.fields_by_name}
+        asked.fields.paths.extend(names[field] for field in fields)
+        for reply in self._pages(self._deliveries.ListVersions, asked):
+            for version in reply.versions:
+                found = plain(version) | {"digest": version.digest.hex() or None, "reason": version.reason or None}
+                yield {field: found[field] for field in fields or names}
+
+    def quarantine(self, *, policy: str, glob: str) -> Iterator[dict[str, Any]]:
+        """What goes no further by itself at a source: versions that were refused, then paths that cannot be read."""
+        asked = admin_pb2.ListQuarantineRequest(policy=policy, glob=glob)
+        for reply in self._pages(self._deliveries.ListQuarantine, asked):
+            yield from (plain(problem) | {"seq": problem.seq or None} for problem in reply.problems)
+
+    def retry(self, *, policy: str, glob: str) -> RetryReport:
+        """Has a source try again what goes no further by itself."""
+        with self._errors():
+            reply = self._deliveries.Retry(admin_pb2.RetryRequest(policy=policy, glob=glob), timeout=_GROUPS_S)
+        return {"versions": reply.versions, "paths": reply.paths}
+
+    def record_drill(self, *, n_files: int, n_bytes: int, n_errors: int) -> None:
+        """Has the destination remember that a sample was restored and compared."""
+        with self._errors():
+            self._admin.RecordDrill(admin_pb2.DrillResult(files=n_files, bytes=n_bytes, errors=n_errors), timeout=_STATUS_S)
+
+    def _pages(self, ask: Callable[..., Any], asked: Any) -> Iterator[Any]:
+        """The answers to a list's pages, until the last."""
+        while True:
+            with self._errors():
+                reply = ask(asked, timeout=_GROUPS_S)
+            yield reply
+            if reply.next_page_token in {"", asked.page_token}:
+                return
+            asked.page_token = reply.next_page_token
+
     def _whole(self, ask: Callable[[], admin_pb2.GroupReply]) -> dict[str, Any]:
         """A group with the pictures of all its pages."""
         with self._errors():
@@ -290,7 +358,7 @@ class AgentClient:
                 asked = admin_pb2.ShowGroupRequest(number=reply.group.number, page_token=token)
                 reply = self._groups.ShowGroup(asked, timeout=_GROUPS_S)
                 told += reply.group.told
-        return _group(reply.group, told)
+        return group_values(reply.group, told)
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
@@ -298,27 +366,13 @@ class AgentClient:
         try:
             yield
         except grpc.RpcError as error:
+            if error.code() is grpc.StatusCode.UNIMPLEMENTED and error.details() == _NO_METHOD:
+                raise PeerError(
+                    f"{self._peer}: the agent there does not know this call: another kind of agent, or an older one"
+                ) from None
             raise error_of(error, peer=self._peer) from None
         except ValueError as error:
             raise PeerError(f"{self._peer}: an answer breaks the protocol: {error}") from None
-
-
-def _plain(message: Message) -> dict[str, Any]:
-    """A message as plain values: every field, `*_ns` as RFC 3339, paths as text."""
-    found: dict[str, Any] = {}
-    for field in message.DESCRIPTOR.fields:
-        value = getattr(message, field.name)
-        if field.name.endswith("_ns"):
-            found[field.name.removesuffix("_ns")] = rfc3339(value) if value else None
-        elif isinstance(value, Mapping):
-            found[field.name] = dict(sorted(value.items()))
-        elif field.is_repeated:
-            found[field.name] = [_plain(item) if isinstance(item, Message) else item for item in value]
-        elif isinstance(value, bytes):
-            found[field.name] = show(value)
-        else:
-            found[field.name] = _plain(value) if isinstance(value, Message) else value
-    return found
 
 
 def _listing(which: GroupFilter) -> admin_pb2.ListGroupsRequest:
@@ -334,67 +388,3 @@ def _listing(which: GroupFilter) -> admin_pb2.ListGroupsRequest:
 
 def _name(name: PictureName) -> admin_pb2.PictureName:
     return admin_pb2.PictureName(digest=name.digest, path=name.path, file=name.file)
-
-
-def _group(group: admin_pb2.Group, told: Iterable[admin_pb2.Picture]) -> dict[str, Any]:
-    """A group as plain values: what is documented in `smarter groups show --help`."""
-    pictures = [_picture(picture, number=group.number) for picture in told]
-    inside = [picture for picture in pictures if picture["group"] == group.number]
-    return {
-        "group": group.number,
-        "pictures": group.pictures,
-        "bytes": group.bytes,
-        "pinned": group.pinned,
-        "confirmed": group.confirmed,
-        "review_until": rfc3339(group.review_until_ns) if group.review_until_ns else None,
-        "review_left_s": group.review_left_s if group.review_until_ns else None,
-        "representative": next((picture for picture in inside if picture["relation"] is None), None),
-        "members": [picture for picture in inside if picture["relation"] is not None],
-        "scenes": [picture for picture in pictures if picture["group"] != group.number],
-    }
-
-
-def _picture(picture: admin_pb2.Picture, *, number: int) -> dict[str, Any]:
-    is_inside = picture.number == number
-    stands = picture.is_representative and is_inside
-    # One that grouping would have stand for the group may hang on another group's scene: here it is a member.
-    base = picture.base if picture.HasField("base") and not (is_inside and picture.relation == "scene") else None
-    compared = base.comparison if base is not None and base.HasField("comparison") else None
-    return {
-        "digest": picture.digest.hex(),
-        "group": picture.number,
-        "relation": None if stands else "near" if is_inside else "scene",
-        "role": picture.role,
-        "state": picture.state,
-        "bytes": picture.bytes,
-        "pixels": picture.pixels,
-        "features": picture.features,
-        "paths": [_path(path) for path in picture.paths],
-        "n_paths": picture.n_paths,
-        "last_path": _path(picture.last_path) if picture.HasField("last_path") else None,
-        "sd": compared.sd if compared else None,
-        "inliers": compared.inliers if compared else None,
-        "base": None if base is None else _base(base),
-        "matches": [
-            {"digest": match.digest.hex(), "bytes": match.bytes, "sd": match.sd, "inliers": match.inliers}
-            for match in picture.matches
-        ],
-        "delta": _plain(picture.delta) if picture.HasField("delta") else None,
-    }
-
-
-def _base(base: admin_pb2.PictureBase) -> dict[str, Any]:
-    found: dict[str, Any] = {"digest": base.digest.hex(), "path": _path(base.path) if base.HasField("path") else None}
-    if base.HasField("comparison"):
-        seen = base.comparison
-        found |= {"ncc": seen.ncc, "mirrored": seen.mirrored}
-        found |= {"transform": list(seen.transform), "transform_from_base": seen.from_base}
-    return found
-
-
-def _path(path: admin_pb2.PicturePath) -> dict[str, Any]:
-    """A path as plain values; one that is not UTF-8 also as what it is."""
-    found = {"policy": path.policy, "root": path.root, "path": show(path.path)}
-    if path.path != found["path"].encode():
-        found["path_base64"] = base64.b64encode(path.path).decode()
-    return found

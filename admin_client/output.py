@@ -11,9 +11,11 @@ _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 _STEP = 1024
 
 
-def print_json(value: Mapping[str, Any]) -> None:
-    """Prints one JSON object and nothing else."""
+def print_json(value: Mapping[str, Any], *, flush: bool = False) -> None:
+    """Prints one JSON object and nothing else; where more will follow, it is `flush`ed to whoever reads."""
     sys.stdout.write(_json(value) + "\n")
+    if flush:
+        sys.stdout.flush()
 
 
 def print_json_list(key: str, items: Iterable[Mapping[str, Any]]) -> None:

@@ -55,6 +55,8 @@ class RestoreRequest:
     numeric_ids: bool = False
     approximate: bool = False
     """Whether what has not come is shown, roughly."""
+    only: frozenset[VersionId] | None = None
+    """Of the selection, these alone; None for all."""
 
 
 def restore(client: AgentClient, request: RestoreRequest, *, progress: Progress) -> RestoreReport:
@@ -70,14 +72,14 @@ def restore(client: AgentClient, request: RestoreRequest, *, progress: Progress)
     source = _only_source(wanted, {name for name, _ in found.roots})
     selection = Selection(policy=wanted.policy, source=source, glob=wanted.glob, at_ns=wanted.at_ns)
     roots = sorted({root for _, root in found.roots})
-    folders = _folders(client, selection) if wanted.glob else {}
+    folders = _folders(client, selection) if wanted.glob or request.only is not None else {}
     report = RestoreReport()
     with ExitStack() as stack:
         trees = _open_trees(request, roots, folders=folders, stack=stack)
         pool = stack.enter_context(ThreadPoolExecutor(_SYNCING, "restore"))
         progress.stage("Restoring", total_bytes=None if wanted.glob else found.n_bytes)
         restoration = _Restoration(client, trees, report=report, pool=pool, progress=progress)
-        restoration.run(_versions(client, selection))
+        restoration.run(v for v in _versions(client, selection) if request.only is None or v.id in request.only)
         announced, shown = approximated(client, trees, selection=selection, renders=request.approximate)
         report.announced = [show(one.version.path) for one in announced]
         report.approximate = [show(path) for path in shown.values()]

@@ -48,6 +48,11 @@ def monotonic_s() -> float:
     return time.monotonic()
 
 
+def pause(seconds: float) -> None:
+    """Waits, for a command that has nothing else to do meanwhile."""
+    time.sleep(seconds)
+
+
 def cpu_s() -> float:
     """CPU seconds that this process and its ended children have used."""
     own = resource.getrusage(resource.RUSAGE_SELF)

@@ -2,14 +2,39 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from functools import wraps
+from pathlib import Path
 from typing import ParamSpec
 
-from common.errors import ExitCode, SmarterError
+from common.errors import ConfigError, ExitCode, SmarterError
 
 P = ParamSpec("P")
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What `check` found."""
+
+    file: str
+    problems: list[str]
+    """Each mistake, as `file:line: key: what is wrong`; empty where the file is good."""
+
+
+def checked(file: Path, read: Callable[[Path], object], *, as_json: bool) -> ExitCode:
+    """Reads a configuration and says that it is good. Errors: ConfigError; with `as_json` that is printed instead."""
+    problems: list[str] = []
+    try:
+        read(file)
+    except ConfigError as error:
+        if not as_json:
+            raise
+        problems = list(error.problems)
+    sys.stdout.write((json.dumps(asdict(Checked(str(file), problems))) if as_json else f"{file}: good") + "\n")
+    return ExitCode.CONFIG if problems else ExitCode.OK
 
 
 def ending(program: str) -> Callable[[Callable[P, ExitCode]], Callable[P, None]]:

@@ -101,6 +101,9 @@ BROKEN_CONTENTS = Gauge(
 LAST_RECEIVED = Gauge(
     "smarter_last_received_timestamp_seconds", "When a source's last version came", ["source"], registry=DESTINATION
 )
+LAST_DRILL = Gauge(
+    "smarter_last_drill_timestamp_seconds", "When a restored sample last came back whole; 0: never", registry=DESTINATION
+)
 
 # both
 

@@ -60,6 +60,10 @@ class PeerIdentity:
         return f"{URI_SCHEME}://{self.role}/{self.name}"
 
 
+ADMIN_SOCKET = PeerIdentity(PeerRole.OPERATOR, "admin-socket")
+"""Whoever may open an agent's 0600 socket."""
+
+
 @dataclass(frozen=True, slots=True)
 class TlsFiles:
     """The three PEM files of one agent: the CA it trusts, its certificate (chain), and the key of that certificate."""
@@ -144,6 +148,10 @@ def listener_identity(address: str, files: TlsFiles) -> PeerIdentity:
             context.wrap_socket(plain) as wrapped,
         ):
             shown = cast("tuple[tuple[str, str], ...]", (wrapped.getpeercert() or {}).get("subjectAltName", ()))
+    except ssl.SSLCertVerificationError as error:
+        raise PeerError(
+            f"{address}: TLS handshake refused: the certificate shown there does not hold: {error.verify_message}"
+        ) from None
     except ssl.SSLError as error:
         raise PeerError(f"{address}: TLS handshake refused: {error.reason or error}") from None
     except OSError as error:

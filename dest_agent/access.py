@@ -13,9 +13,6 @@ from common.errors import PeerError
 from common.model import Selection
 from common.tls import PeerIdentity, PeerRole
 
-ADMIN_SOCKET = PeerIdentity(PeerRole.OPERATOR, "admin-socket")
-"""Whoever may open the 0600 socket."""
-
 
 class Access:
     """The rules, from the configuration."""
@@ -51,11 +48,6 @@ class Access:
         if self._namespaces is None:
             return frozenset({namespace})
         return frozenset(name for name, its in self._namespaces.items() if its == namespace)
-
-    def operator(self, peer: PeerIdentity) -> None:
-        """Errors: PeerError unless the peer is the operator."""
-        if peer.role is not PeerRole.OPERATOR:
-            raise PeerError(f"{peer.uri} is not the operator")
 
     def listing(self, peer: PeerIdentity, selection: Selection) -> Selection:
         """The selection, narrowed to what the peer may see. Errors: PeerError."""

@@ -8,28 +8,34 @@ stop    hang up, let what is being landed reach its commit, close
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 
 from common import lifecycle
+from common.admin.audit import Audit
+from common.admin.log_level import LogLevel
+from common.admin.upkeep import Upkeep
 from common.clock import Clock, SystemClock
+from common.config import Reloaded, compared
 from common.durable import make_directory
 from common.errors import ConfigError, SmarterError
 from common.exporter import exporting
 from common.logs import get
 from common.metrics import BOTH, BUILD, DESTINATION
 from common.model import Limits
-from common.tls import PeerIdentity, PeerRole, own_identity
+from common.tls import PeerRole
 from common.workers import Workers
 from dest_agent.access import Access
 from dest_agent.catalogue import Catalogue
 from dest_agent.catalogue.sqlite import SqliteCatalogue
 from dest_agent.collect import Claims, sweep
 from dest_agent.committer import Committer
-from dest_agent.config import DestConfig
+from dest_agent.config import DestConfig, own_dest_config
 from dest_agent.index.namespace import rebuilt
 from dest_agent.index.similar import Similar
 from dest_agent.landing import Landing
@@ -53,6 +59,8 @@ HANG_UP_S = 0.3
 LAND_S = 2.5
 """Contents that are being landed when the agent stops may take so long to be committed."""
 SWEEP_EVERY_S = 3600.0
+LIVE = frozenset({"log"})
+"""Keys of the configuration that need no restart."""
 CATALOGUE, INDEX = "catalogue.sqlite", "index"
 """In the state directory."""
 DISK_THREADS = 24
@@ -82,21 +90,23 @@ class Serving:
     """The TCP port that was bound: the configured one, or the kernel's choice where that is 0."""
 
 
-async def run(config: DestConfig, stop: asyncio.Event, *, clock: Clock | None = None) -> None:
-    """Serves until `stop` is set. Errors: ConfigError, StateInUse, SchemaTooNew, DatabaseError, StoreFailed, SmarterError."""
+async def run(config: DestConfig, stop: asyncio.Event, *, clock: Clock | None = None, file: Path | None = None) -> None:
+    """Serves until `stop` is set; `file` is the configuration's.
+
+    Errors: ConfigError, StateInUse, SchemaTooNew, DatabaseError, StoreFailed, SmarterError.
+    """
     clock = clock or SystemClock()
-    async with serving(config, clock=clock), lifecycle.told_systemd(clock):
+    async with serving(config, clock=clock, file=file), lifecycle.told_systemd(clock):
         await stop.wait()
 
 
 @asynccontextmanager
-async def serving(config: DestConfig, *, clock: Clock | None = None) -> AsyncIterator[Serving]:
+async def serving(config: DestConfig, *, clock: Clock | None = None, file: Path | None = None) -> AsyncIterator[Serving]:
     """A destination agent that answers for the length of the block, alone on its state directory. Errors: as `run`."""
-    check_identity(config)
     clock = clock or SystemClock()
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(DISK_THREADS, thread_name_prefix="disk"))
     async with AsyncExitStack() as ends:
-        served, kept = _assembled(config, clock, ends)
+        served, kept = _assembled(config, clock, ends, file=file)
         tls, port = tls_door(config.listen, config.tls.files(), served)
         ends.push_async_callback(tls.stop, HANG_UP_S)
         admin = admin_door(config.admin.socket, served)
@@ -115,20 +125,15 @@ async def serving(config: DestConfig, *, clock: Clock | None = None) -> AsyncIte
         _log.info("destination_stopping", agent=config.agent.name)
 
 
-def check_identity(config: DestConfig) -> None:
-    """Errors: ConfigError where the TLS files cannot be used or the certificate is not that of the configured agent."""
-    own, wanted = own_identity(config.tls.files()), PeerIdentity(PeerRole.DESTINATION, config.agent.name)
-    if own != wanted:
-        raise ConfigError([f"tls.cert: {config.tls.cert}: the certificate is for {own.uri}, the agent is {wanted.uri}"])
-
-
-def _assembled(config: DestConfig, clock: Clock, ends: AsyncExitStack) -> tuple[Served, _Kept]:
+def _assembled(config: DestConfig, clock: Clock, ends: AsyncExitStack, *, file: Path | None) -> tuple[Served, _Kept]:
     """Builds everything behind the doors, and has `ends` take it down in the opposite order."""
     limits = config.limits
     try:
         make_directory(config.agent.state)
         lock = lifecycle.StateLock(config.agent.state)
     except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise  # nothing is wrong with what was configured
         raise ConfigError([f"agent.state: {config.agent.state}: {error.strerror or error}"]) from error
     ends.callback(lock.release)
     store = _STORES[config.store.kind](config.store.path)
@@ -168,14 +173,19 @@ def _assembled(config: DestConfig, clock: Clock, ends: AsyncExitStack) -> tuple[
         receiver=receiver,
         committer=committer,
     )
+    status = Status(config.agent.name, catalogue, space=space, clock=clock, index=similar.folder)
+    audit = Audit(config.agent.state, clock)
+    log_level = LogLevel(config.log, clock)
+    ends.callback(log_level.close)
     served = Served(
-        access=access,
         delivery=delivery,
         restorer=Restorer(catalogue, rebuilder, access=access, n_ahead=limits.workers + 1),
         verifier=Verifier(catalogue, store, rebuilder, clock, n_at_once=limits.workers + 1),
-        status=Status(config.agent.name, catalogue, space=space, clock=clock, index=similar.folder),
+        status=status,
         similar=similar,
         throttle=Throttle(config.bandwidth.timetables(), clock),
+        audit=audit,
+        upkeep=Upkeep(audit, log_level, (DESTINATION, BOTH), status.glance, file, _Reloading(config, log_level).reload),
     )
     return served, _Kept(store, catalogue, staging, claims, similar)
 
@@ -194,6 +204,23 @@ def reindex(config: DestConfig) -> Iterator[tuple[str, int]]:
             catalogue.close()
     finally:
         lock.release()
+
+
+class _Reloading:
+    """The configuration in force."""
+
+    def __init__(self, config: DestConfig, log_level: LogLevel) -> None:
+        self._config = config
+        self._log_level = log_level
+
+    async def reload(self, file: Path) -> Reloaded:
+        """Reads it again, and takes over what needs no restart. Errors: ConfigError; nothing is changed then."""
+        config = await asyncio.to_thread(own_dest_config, file)
+        done = compared(self._config, config, live=LIVE)
+        self._log_level.configure(config.log)
+        self._config = self._config.model_copy(update={name: getattr(config, name) for name in LIVE})
+        _log.info("configuration_reloaded", changed=done.changed, needs_restart=done.needs_restart)
+        return done
 
 
 async def _sweep_now_and_then(kept: _Kept, clock: Clock, *, grace_s: float) -> None:

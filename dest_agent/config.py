@@ -27,7 +27,9 @@ from common.config import (
     available_cpus,
     load,
 )
+from common.errors import ConfigError
 from common.model import Limits
+from common.tls import PeerIdentity, PeerRole, own_identity
 from common.wire.replication import MAX_MATCHES
 from common.yamltext import Loc
 
@@ -129,3 +131,12 @@ class DestConfig(Section):
 def load_dest_config(path: Path) -> DestConfig:
     """Reads dest.yaml. Errors: ConfigError with every problem."""
     return load(path, DestConfig)
+
+
+def own_dest_config(path: Path) -> DestConfig:
+    """Reads dest.yaml. Errors: ConfigError with every problem; where the certificate is another agent's."""
+    config = load_dest_config(path)
+    own, wanted = own_identity(config.tls.files()), PeerIdentity(PeerRole.DESTINATION, config.agent.name)
+    if own != wanted:
+        raise ConfigError([f"{path}: tls.cert: the certificate is for {own.uri}, the agent is {wanted.uri}"])
+    return config

@@ -10,6 +10,7 @@ from common.clock import Clock
 from common.metrics import (
     ACCEPTING,
     BROKEN_CONTENTS,
+    LAST_DRILL,
     LAST_RECEIVED,
     LAST_VERIFIED,
     REFUSALS,
@@ -20,6 +21,21 @@ from common.metrics import (
 from dest_agent.catalogue import Catalogue, PictureTotals, SourceCount, Totals
 from dest_agent.room import Space
 from dest_agent.verify import LAST_VERIFY_ERRORS, LAST_VERIFY_NS
+
+_DRILL = ("last_drill_ns", "last_drill_files", "last_drill_bytes", "last_drill_errors")
+_MOST = (1 << 63) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Drill:
+    """A sample that was restored and compared with what it should be."""
+
+    at_ns: int
+    """0: never."""
+    n_files: int
+    n_bytes: int
+    n_errors: int
+    """Files that did not come back as they were."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +54,7 @@ class Glance:
     """By code, since the agent started."""
     pictures: PictureTotals
     index_bytes: int
+    drill: Drill
 
 
 class Status:
@@ -76,6 +93,7 @@ class Status:
             refusals={code: int(n) for code, n in snapshot(REFUSALS).items()},
             pictures=self._catalogue.picture_totals(),
             index_bytes=_bytes_below(self._index),
+            drill=self._drill(),
         )
 
     def problem(self) -> str:
@@ -84,6 +102,20 @@ class Status:
             return "the disk is full: uploads wait"
         n_broken = self._catalogue.recall(LAST_VERIFY_ERRORS)
         return f"{n_broken} contents could not be proved by the last verification" if n_broken else ""
+
+    def drilled(self, n_files: int, n_bytes: int, *, n_errors: int) -> int:
+        """Remembers a drill, and says when (ns). Blocks: for a thread. Errors: ValueError, DatabaseError."""
+        if max(n_files, n_bytes, n_errors) > _MOST:
+            raise ValueError("nobody restores so much")
+        now_ns = self._clock.now_ns()
+        for key, value in zip(_DRILL, (now_ns, n_files, n_bytes, n_errors), strict=True):
+            self._catalogue.remember(key, value)
+        return now_ns
+
+    def _drill(self) -> Drill:
+        drill = Drill(*map(self._catalogue.recall, _DRILL))
+        LAST_DRILL.set(0 if drill.n_errors else drill.at_ns / 1e9)
+        return drill
 
 
 def _bytes_below(folder: Path) -> int:

@@ -11,11 +11,10 @@ import grpc.aio
 
 from common.clock import Clock
 from common.metrics import DELTA_FALLBACKS, FALLBACKS, WATCH_OVERFLOWS, snapshot
-from common.paths import RelPath
 from common.pb import admin_pb2 as pb
 from common.pb.admin_pb2_grpc import AdminServicer, add_AdminServicer_to_server
 from source_agent.deliverer import Deliverer
-from source_agent.deliveries import RootKey
+from source_agent.deliveries_admin import problem
 from source_agent.deltas import Deltas
 from source_agent.groups import Groups
 from source_agent.journal import Journal
@@ -23,9 +22,9 @@ from source_agent.link import SOFTWARE
 from source_agent.observer import Observer
 from source_agent.protection import protected
 from source_agent.tally import Tally
+from source_agent.versions import Chosen, Versions
 
 MOST_PROBLEMS = 200
-SERVICE_NAME = pb.DESCRIPTOR.services_by_name["Admin"].full_name
 
 
 @dataclass(slots=True)
@@ -38,6 +37,7 @@ class SourceAdmin(AdminServicer):
     deltas: Deltas
     observer: Observer
     deliverer: Deliverer
+    versions: Versions
     tally: Tally
     clock: Clock
     started_s: float
@@ -49,7 +49,7 @@ class SourceAdmin(AdminServicer):
     async def Status(self, request: pb.StatusRequest, context: grpc.ServicerContext) -> pb.StatusReply:  # noqa: N802 - the service's name
         """Where everything stands. Never waits for the link."""
         del request, context
-        source = await asyncio.to_thread(self._source)
+        source = await asyncio.to_thread(self.glance)
         uptime = self.clock.monotonic_s() - self.started_s
         return pb.StatusReply(agent=self.agent, software=SOFTWARE, uptime_s=uptime, source=source)
 
@@ -69,7 +69,14 @@ class SourceAdmin(AdminServicer):
         await context.abort(grpc.StatusCode.UNIMPLEMENTED, "a source holds nothing to compare with: ask the destination")
         return pb.SimilarReply()  # type: ignore[unreachable]
 
-    def _source(self) -> pb.SourceStatus:
+    async def RecordDrill(self, request: pb.DrillResult, context: grpc.ServicerContext) -> pb.DrillReply:  # noqa: N802
+        """Refused: what is restored comes from a destination."""
+        del request
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "nothing is restored from a source: tell the destination")
+        return pb.DrillReply()  # type: ignore[unreachable]
+
+    def glance(self) -> pb.SourceStatus:
+        """The state now. Blocks: for a thread. Errors: DatabaseError."""
         backlog_bytes, oldest_ns = self.journal.backlog()
         return pb.SourceStatus(
             connected=bool(self.deliverer.connected_to),
@@ -103,15 +110,8 @@ class SourceAdmin(AdminServicer):
         )
 
     def _problems(self) -> list[pb.Problem]:
-        found = [_problem(root, path, reason) for root, path, reason in self.journal.unreadable()]
-        found += [
-            pb.Problem(policy=version.policy, root=version.root, path=version.path, reason=reason)
-            for version, reason in self.journal.quarantined()
-        ]
+        found = [problem(one) for one in self.versions.set_aside(Chosen())]
         by_id = {root.id: root for root in self.observer.roots}
-        found += [_problem(by_id[root].key, RelPath(b""), reason) for root, reason in self.observer.unavailable.items()]
+        for root, reason in self.observer.unavailable.items():
+            found.append(pb.Problem(policy=by_id[root].key.policy, root=by_id[root].key.name, reason=reason))
         return found[:MOST_PROBLEMS]
-
-
-def _problem(root: RootKey, path: RelPath, reason: str) -> pb.Problem:
-    return pb.Problem(policy=root.policy, root=root.name, path=path, reason=reason)

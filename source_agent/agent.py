@@ -15,29 +15,30 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
-import grpc.aio
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
-
-from common import adminsocket, lifecycle, paths
+from common import lifecycle
+from common.admin.audit import Audit
+from common.admin.log_level import LogLevel
+from common.admin.upkeep import Upkeep
 from common.clock import Clock, SystemClock
+from common.config import Reloaded
 from common.durable import make_directory
 from common.errors import ConfigError, ContentError, SmarterError, TransientError
 from common.exporter import exporting
 from common.logs import get
-from common.metrics import BOTH, BUILD, DELTA_FALLBACKS, FALLBACKS, SOURCE, snapshot
+from common.metrics import BOTH, BUILD, SOURCE
 from common.tls import PeerRole
-from common.wire.transport import SERVER_OPTIONS
 from common.workers import Workers
-from source_agent import groups_admin, pacing_admin
-from source_agent.admin import SERVICE_NAME, SourceAdmin
+from source_agent.admin import SourceAdmin
 from source_agent.album import Album, discard
-from source_agent.config import SourceConfig
+from source_agent.config import SourceConfig, own_source_config
 from source_agent.deliverer import Deliverer
+from source_agent.deliveries_admin import DeliveriesAdmin
 from source_agent.delta_spool import DeltaSpool
 from source_agent.deltas import Deltas
+from source_agent.doors import Service, open_doors
 from source_agent.encoder import Encoder
 from source_agent.group_views import GroupViews
 from source_agent.groups import Groups
@@ -49,14 +50,15 @@ from source_agent.pacing import Pacing
 from source_agent.pacing_admin import PacingAdmin
 from source_agent.pins import PinMode, Pins
 from source_agent.recogniser import Recogniser
-from source_agent.reloading import Changes, changes, plan_of, taken_over
+from source_agent.reloading import changes, plan_of, taken_over
 from source_agent.roots import Compression, Root
 from source_agent.rules import Rules
 from source_agent.spool import Spool
-from source_agent.summary import Reindexed, Summary
-from source_agent.tally import CLASSES, Tally
+from source_agent.summary import Reindexed, Summary, summed_up
+from source_agent.tally import Tally
 from source_agent.thumbnails import Thumbnails
 from source_agent.tools import Tools
+from source_agent.versions import Versions
 from source_agent.vitals import Vitals
 from source_agent.waiting import pinned_beyond
 from source_agent.watcher import Watcher
@@ -66,7 +68,6 @@ SILENCE = 10
 """How many times its patience `once` waits for a destination that is there and says nothing."""
 UNHURRIED_S = 3600.0
 """So much longer a drain may take, at most, for the fewest bytes: what comes later is coded as the link goes."""
-STOP_S = 3.0
 
 _log = get("source")
 
@@ -85,27 +86,33 @@ class Source:
     deliverer: Deliverer
     pacing: Pacing
     tally: Tally
+    audit: Audit
+    log_level: LogLevel
     started_s: float
+    file: Path | None = None
+    """The configuration's."""
 
-    def reload(self, config: SourceConfig) -> Changes:
-        """Takes over what of another configuration takes effect at once, and says what that is and what needs a restart."""
-        changed = changes(self.config, config)
+    async def reread(self, file: Path) -> Reloaded:
+        """Reads the configuration again, and takes over what needs no restart. Errors: ConfigError; nothing is changed then."""
+        return self.reload(await asyncio.to_thread(own_source_config, file))
+
+    def reload(self, config: SourceConfig) -> Reloaded:
+        """Takes over what of another configuration needs no restart, and says what that is and what does."""
+        done = changes(self.config, config)
         self.config = taken_over(self.config, config)
+        self.log_level.configure(self.config.log)
         self.pacing.reload(plan_of(self.config))
-        _log.info("configuration_reloaded", taken=changed.taken, at_restart=changed.at_restart)
-        return changed
+        _log.info("configuration_reloaded", changed=done.changed, needs_restart=done.needs_restart)
+        return done
 
-    async def run(self, stop: asyncio.Event, *, read: Callable[[], SourceConfig] | None = None) -> None:
-        """The daemon; `read` reads the configuration again on SIGHUP.
-
-        Errors: SmarterError where something cannot be bound or opened; runs until `stop` otherwise.
-        """
+    async def run(self, stop: asyncio.Event) -> None:
+        """The daemon. Errors: SmarterError where something cannot be bound or opened; runs until `stop` otherwise."""
         # A picture that lands must not wait until a delta is made: it is looked at, and coded, by the worker that is left.
         self.encoder.n_at_once = max(1, self.config.limits.workers - 1)
         watcher = Watcher()
-        server = await self._admin_server()
         vitals = self._vitals()
-        never = asyncio.create_task(stop.wait())
+        services = self._services(vitals)
+        doors = open_doors(self.config.admin, self.config.tls.files(), services=services, audit=self.audit)
         lives = [
             self.observer.watch(watcher),
             self.observer.rescan(watcher),
@@ -115,23 +122,24 @@ class Source:
             self.encoder.run(),
             self.deliverer.run(finished=lambda: False, gives_up=False),
             self.pacing.run(),
-            *([self._read_again(read)] if read is not None else []),
+            *([self._reread_when_told(self.file)] if self.file is not None else []),
         ]
         if (pings := self.config.health_ping.pings()).wanted:
             lives.append(pings.go_on(vitals.problem, self.clock))
-        tasks = [asyncio.create_task(life) for life in lives]
-        _log.info("source_started", agent=self.config.agent.name, roots=len(self.roots))
-        try:
-            metrics = exporting(self.config.metrics.listen, SOURCE, BOTH, observe=vitals.observe)
-            async with metrics, lifecycle.told_systemd(self.clock):
-                done, _ = await asyncio.wait([never, *tasks], return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
-        finally:
-            await _end(never, *tasks)
-            await server.stop(STOP_S)
-            watcher.close()
-            _log.info("source_stopped", agent=self.config.agent.name)
+        metrics = exporting(self.config.metrics.listen, SOURCE, BOTH, observe=vitals.observe)
+        async with doors:
+            never = asyncio.create_task(stop.wait())
+            tasks = [asyncio.create_task(life) for life in lives]
+            _log.info("source_started", agent=self.config.agent.name, roots=len(self.roots))
+            try:
+                async with metrics, lifecycle.told_systemd(self.clock):
+                    done, _ = await asyncio.wait([never, *tasks], return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    task.result()
+            finally:
+                await _end(never, *tasks)
+        watcher.close()
+        _log.info("source_stopped", agent=self.config.agent.name)
 
     async def once(self, *, drain: bool) -> Summary:
         """One scan and all that it leads to; with `drain` also what waits for its hour, or for the user's word.
@@ -174,13 +182,13 @@ class Source:
         late_s = self.config.health_ping.late
         return Vitals(self.journal, self.observer, self.deliverer, self.tally, self.clock, late_s=late_s)
 
-    async def _read_again(self, read: Callable[[], SourceConfig]) -> None:
+    async def _reread_when_told(self, file: Path) -> None:
         hangup = lifecycle.hangup_event(asyncio.get_running_loop())
         while True:
             await hangup.wait()
             hangup.clear()
             try:
-                self.reload(await asyncio.to_thread(read))
+                await self.reread(file)
             except ConfigError as error:
                 _log.error("configuration_refused", problems=error.problems)
 
@@ -207,61 +215,54 @@ class Source:
                 )
 
     def _summary(self) -> Summary:
-        by_key = {root.key: root for root in self.roots}
-        seen = self.observer.seen.values()
-        tally = self.tally
-        return Summary(
-            files=sum(s.files for s in seen),
-            versions=tally.versions,
-            logical_bytes=tally.logical_bytes,
-            sent_bytes={kind: tally.sent_bytes[kind] for kind in CLASSES},
-            representatives=tally.representatives,
-            members=tally.members,
-            exact_duplicates=tally.exact_duplicates,
+        return summed_up(
+            self.roots,
+            self.journal,
+            self.observer,
+            self.tally,
             in_review=self.recogniser.groups.counts()["in_review"],
-            unreadable=[
-                *(f"{by_key[root].show(path)}: {reason}" for root, path, reason in self.journal.unreadable() if root in by_key),
-                *self.observer.unavailable.values(),
-            ],
-            refused=[{"path": paths.show(v.path), "root": v.root, "reason": reason} for v, reason in self.journal.quarantined()],
-            skipped=[{"path": paths.show(path), "kind": kind} for s in seen for path, kind in s.skipped],
-            fallbacks={reason: int(n) for reason, n in snapshot(FALLBACKS).items()},
-            delta_fallbacks={reason: int(n) for reason, n in snapshot(DELTA_FALLBACKS).items()},
             seconds=round(self.clock.monotonic_s() - self.started_s, 3),
         )
 
-    async def _admin_server(self) -> grpc.aio.Server:
-        server = grpc.aio.server(options=SERVER_OPTIONS)
+    def _services(self, vitals: Vitals) -> list[Service]:
         groups = self.recogniser.groups
-        SourceAdmin(
+        versions = Versions(self.journal)
+        admin = SourceAdmin(
             agent=self.config.agent.name,
             journal=self.journal,
             groups=groups,
             deltas=self.encoder.deltas,
             observer=self.observer,
             deliverer=self.deliverer,
+            versions=versions,
             tally=self.tally,
             clock=self.clock,
             started_s=self.started_s,
-        ).serve_on(server)
+        )
+        wake = self.deliverer.tools.wake.set
+
+        def again() -> None:
+            wake()
+            self.observer.look_again()
+
         views = GroupViews(self.journal, self.roots)
         thumbnails = Thumbnails(self.journal, self.recogniser.spool, self.recogniser.workers)
-        GroupsAdmin(groups, views, self.clock, heard=self.deliverer.tools.wake.set, thumbnails=thumbnails).serve_on(server)
-        PacingAdmin(self.pacing, self.journal, self.tally.throughput, self.clock).serve_on(server)
-        answers = health.aio.HealthServicer()
-        await answers.set("", health_pb2.HealthCheckResponse.SERVING)
-        health_pb2_grpc.add_HealthServicer_to_server(answers, server)
-        names = (SERVICE_NAME, groups_admin.SERVICE_NAME, pacing_admin.SERVICE_NAME, health.SERVICE_NAME, reflection.SERVICE_NAME)
-        reflection.enable_server_reflection(names, server)
-        adminsocket.bind(server, self.config.admin.socket)
-        await server.start()
-        return server
+        return [
+            admin,
+            GroupsAdmin(groups, views, self.clock, heard=wake, thumbnails=thumbnails),
+            DeliveriesAdmin(versions, again),
+            PacingAdmin(self.pacing, self.journal, self.tally.throughput, self.clock),
+            Upkeep(self.audit, self.log_level, (SOURCE, BOTH), vitals.observe, self.file, self.reread),
+        ]
 
 
 @contextlib.asynccontextmanager
-async def assembled(config: SourceConfig, *, clock: Clock | None = None, keeps_looks: bool = True) -> AsyncIterator[Source]:
+async def assembled(
+    config: SourceConfig, *, clock: Clock | None = None, keeps_looks: bool = True, file: Path | None = None
+) -> AsyncIterator[Source]:
     """A source agent for the length of the block, alone on its state directory; unless it `keeps_looks`, it has seen nothing.
 
+    `file` is the configuration's, for whoever has it read again.
     Errors: StateInUse, SchemaTooNew, DatabaseError; ConfigError where the certificate is not this agent's.
     """
     clock = clock or SystemClock()
@@ -346,8 +347,25 @@ async def assembled(config: SourceConfig, *, clock: Clock | None = None, keeps_l
             wake=wake,
         )
         deliverer = Deliverer(config.destination.address, config.tls.files(), config.destination.server_name, tools, clock)
+        log_level = LogLevel(config.log, clock)
+        ends.callback(log_level.close)
         try:
-            yield Source(config, clock, roots, journal, observer, recogniser, encoder, deliverer, pacing, tally, started_s)
+            yield Source(
+                config=config,
+                clock=clock,
+                roots=roots,
+                journal=journal,
+                observer=observer,
+                recogniser=recogniser,
+                encoder=encoder,
+                deliverer=deliverer,
+                pacing=pacing,
+                tally=tally,
+                audit=Audit(config.agent.state, clock),
+                log_level=log_level,
+                started_s=started_s,
+                file=file,
+            )
         finally:
             await workers.close()
 

@@ -34,6 +34,8 @@ from common.config import (
     load,
     resolve,
 )
+from common.errors import ConfigError
+from common.tls import PeerIdentity, PeerRole, own_identity
 from common.yamltext import Loc
 
 
@@ -49,6 +51,13 @@ def glob_pattern(text: str) -> str:
 
 
 Glob = Annotated[str, AfterValidator(glob_pattern)]
+
+
+class SourceAdminSection(AdminSection):
+    """Where an operator asks the source."""
+
+    listen: HostPort | None = None
+    """Besides the socket: over TLS, for the operator's certificate alone."""
 
 
 class DestinationSection(Section):
@@ -178,7 +187,7 @@ class SourceConfig(Section):
     agent: AgentSection
     tls: TlsSection
     destination: DestinationSection
-    admin: AdminSection
+    admin: SourceAdminSection
     policies: Annotated[tuple[PolicySection, ...], Field(min_length=1)]
     bandwidth: SourceBandwidth = SourceBandwidth()
     limits: SourceLimits = SourceLimits()
@@ -220,3 +229,12 @@ def _repeated(names: Sequence[str], what: str) -> list[tuple[Loc, str]]:
 def load_source_config(path: Path) -> SourceConfig:
     """Reads source.yaml. Errors: ConfigError with every problem."""
     return load(path, SourceConfig)
+
+
+def own_source_config(path: Path) -> SourceConfig:
+    """Reads source.yaml. Errors: ConfigError with every problem; where the certificate is another agent's."""
+    config = load_source_config(path)
+    own, wanted = own_identity(config.tls.files()), PeerIdentity(PeerRole.SOURCE, config.agent.name)
+    if own != wanted:
+        raise ConfigError([f"{path}: tls.cert: the certificate is for {own.uri}, the agent is {wanted.uri}"])
+    return config

@@ -1,24 +1,23 @@
-"""The source's answers about groups, and the user's word on them: translate, call, translate."""
+"""The source's answers about groups, and the user's word on them: translate, call, translate. `Admission` maps errors."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
-import grpc
 import grpc.aio
 
+from common.admin.admission import Context
+from common.admin.upkeep import page_number
 from common.clock import Clock
-from common.errors import ContentError, SmarterError
+from common.errors import ContentError
 from common.ids import Digest, digest_from
 from common.pb import admin_pb2 as pb
 from common.pb.admin_pb2_grpc import GroupsServicer, add_GroupsServicer_to_server
 from common.similarity.places import Bond
 from common.similarity.registration import Relation
-from common.wire.status import MAX_WORDS, code_of
+from common.wire.status import MAX_WORDS
 from source_agent.config import glob_pattern
 from source_agent.group_views import DeltaView, FilePath, GroupView, GroupViews, PictureView, Wanted
 from source_agent.groups import Groups
@@ -26,7 +25,6 @@ from source_agent.rules import Rules
 from source_agent.selection import GroupId
 from source_agent.thumbnails import MOST_SIDE, SIDE, Thumbnails
 
-SERVICE_NAME = pb.DESCRIPTOR.services_by_name["Groups"].full_name
 PAGE = 50
 MOST_ON_PAGE = 500
 CANDIDATES = 5
@@ -37,10 +35,7 @@ PAGE_BYTES = 512 << 10
 MOST_PATH_BYTES = 64 << 10
 """Of one picture's paths, for one may have thousands."""
 MAX_GLOB_CHARS = 4096
-MAX_TOKEN_DIGITS = 18
 PICTURES_AT_ONCE = 100
-
-Context = grpc.aio.ServicerContext[Any, Any]
 
 
 @dataclass(slots=True)
@@ -60,43 +55,37 @@ class GroupsAdmin(GroupsServicer):
 
     async def ListGroups(self, request: pb.ListGroupsRequest, context: Context) -> pb.ListGroupsReply:  # noqa: N802 - the service's name
         """A page of the groups."""
-        async with _answering(context):
-            return await asyncio.to_thread(self._list, request)
-        raise AssertionError  # abort has raised
+        del context
+        return await asyncio.to_thread(self._list, request)
 
     async def ShowGroup(self, request: pb.ShowGroupRequest, context: Context) -> pb.GroupReply:  # noqa: N802
         """One group, a page of its pictures at a time."""
-        async with _answering(context):
-            return await asyncio.to_thread(self._show, request)
-        raise AssertionError
+        del context
+        return await asyncio.to_thread(self._show, request)
 
     async def PinPicture(self, request: pb.PictureRequest, context: Context) -> pb.GroupReply:  # noqa: N802
         """The user chooses what stands for a group."""
-        async with _answering(context):
-            return await self._spoken(lambda: self._pin(request.picture))
-        raise AssertionError
+        del context
+        return await self._spoken(lambda: self._pin(request.picture))
 
     async def SplitPicture(self, request: pb.PictureRequest, context: Context) -> pb.GroupReply:  # noqa: N802
         """The user takes a picture out of its group."""
-        async with _answering(context):
-            return await self._spoken(lambda: self._split(request.picture))
-        raise AssertionError
+        del context
+        return await self._spoken(lambda: self._split(request.picture))
 
     async def ConfirmGroup(self, request: pb.ConfirmGroupRequest, context: Context) -> pb.GroupReply:  # noqa: N802
         """The user says that a group is right."""
-        async with _answering(context):
-            return await self._spoken(lambda: self._confirm(request.number))
-        raise AssertionError
+        del context
+        return await self._spoken(lambda: self._confirm(request.number))
 
     async def Thumbnail(self, request: pb.ThumbnailRequest, context: Context) -> pb.ThumbnailReply:  # noqa: N802
         """A picture made small, or why there is none."""
-        async with _answering(context):
-            digest, side = digest_from(request.digest), min(request.max_side or SIDE, MOST_SIDE)
-            try:
-                return pb.ThumbnailReply(jpeg=await self.thumbnails.thumbnail(digest, max_side=side))
-            except (ContentError, OSError) as error:
-                return pb.ThumbnailReply(problem=str(error)[:MAX_WORDS])
-        raise AssertionError
+        del context
+        digest, side = digest_from(request.digest), min(request.max_side or SIDE, MOST_SIDE)
+        try:
+            return pb.ThumbnailReply(jpeg=await self.thumbnails.thumbnail(digest, max_side=side))
+        except (ContentError, OSError) as error:
+            return pb.ThumbnailReply(problem=str(error)[:MAX_WORDS])
 
     # asked
 
@@ -142,7 +131,7 @@ class GroupsAdmin(GroupsServicer):
                 number = self.views.placed(self._named(request.picture))
             case _:
                 raise ValueError("name a group by its number, or by one of its pictures")
-        return self._reply(number, first=_offset(request.page_token))
+        return self._reply(number, first=page_number(request.page_token))
 
     def _reply(self, number: GroupId, *, first: int = 0) -> pb.GroupReply:
         reply = pb.GroupReply()
@@ -203,34 +192,14 @@ class GroupsAdmin(GroupsServicer):
         return digest_from(name.digest) if name.digest else self.views.called(name.path, file=name.file)
 
 
-@asynccontextmanager
-async def _answering(context: Context) -> AsyncIterator[None]:
-    """Ends the call with the status that an error stands for."""
-    try:
-        yield
-    except KeyError as error:
-        await context.abort(grpc.StatusCode.NOT_FOUND, f"it is gone meanwhile: {error}")
-    except (SmarterError, ValueError) as error:
-        await context.abort(code_of(error), str(error)[:MAX_WORDS])
-
-
 def _after(token: str) -> tuple[int, GroupId] | None:
     """What a page token of a list stands for. Errors: ValueError."""
     if not token:
         return None
     n, _, number = token.partition(":")
-    return _number(n), _number(number)
-
-
-def _offset(token: str) -> int:
-    """What a page token of a group stands for. Errors: ValueError."""
-    return _number(token) if token else 0
-
-
-def _number(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= MAX_TOKEN_DIGITS):
-        raise ValueError(f"{text[:40]!r} is no page token of this agent")
-    return int(text)
+    if not n or not number:
+        raise ValueError(f"{token[:40]!r} is no page token of this agent")
+    return page_number(n), page_number(number)
 
 
 def _picture(view: PictureView) -> pb.Picture:

@@ -66,6 +66,10 @@ class Journal:
             (number,) = db.execute("SELECT id FROM root WHERE policy = ? AND name = ?", (policy, name)).fetchone()
         return self._roots.setdefault(number, RootKey(number, policy, name))
 
+    def root_key(self, root: RootId) -> RootKey:
+        """The key of a root that the journal has. Errors: KeyError."""
+        return self._roots[root]
+
     def device(self, root: RootId) -> int:
         """The device a root was on when it was last scanned; 0 before the first scan."""
         with self._lock:
@@ -160,7 +164,7 @@ class Journal:
                 db.execute(refresh, (seen.signature, *where))
                 return
             if is_given_up(State(old["state"]), pinned=bool(old["pinned"])):
-                self._advance_one(db, old["seq"], State.SUPERSEDED, "")
+                self.advance_one(db, old["seq"], State.SUPERSEDED, "")
         elif directory and not has_entry(db, seen.root, directory):
             # Its directory is new too, or went away while the file was read: a look at the directory tells.
             db.execute("INSERT OR IGNORE INTO dirty (root, path) VALUES (?, ?)", (seen.root, directory))
@@ -222,14 +226,14 @@ class Journal:
                     self._queue_deferred(db, delta.target)
                 delta_rows.keep_up(db, delta.target)
             for seq, state, reason in steps:
-                self._advance_one(db, seq, state, reason)
+                self.advance_one(db, seq, state, reason)
             for digest in durable:
                 self._queue_deferred(db, digest)
         crash_point("S4")
 
     def _queue_deferred(self, db: Connection, digest: Digest) -> None:
         for (seq,) in db.execute("SELECT seq FROM version WHERE digest = ? AND state = ?", (digest, State.DEFERRED)).fetchall():
-            self._advance_one(db, seq, State.QUEUED, "")
+            self.advance_one(db, seq, State.QUEUED, "")
 
     def give_up(self, delivery: Delivery, reason: str) -> None:
         """The bytes of a version are not to be had any more: it is SUPERSEDED and its path needs a look, both or neither.
@@ -238,7 +242,7 @@ class Journal:
         """
         seq = delivery.version.id.seq
         with self._lock, transaction(self._db) as db:
-            self._advance_one(db, seq, State.SUPERSEDED, reason)
+            self.advance_one(db, seq, State.SUPERSEDED, reason)
             db.execute("UPDATE entry SET signature = x'' WHERE seq = ?", (seq,))
             db.execute("INSERT OR IGNORE INTO dirty (root, path) VALUES (?, ?)", (delivery.root, delivery.version.path))
 
@@ -251,7 +255,7 @@ class Journal:
         query = f"SELECT seq FROM version WHERE digest = ? AND state IN ({', '.join('?' * len(among))})"  # noqa: S608 - marks only
         for (seq,) in db.execute(query, (digest, *among)).fetchall():
             db.execute("UPDATE version SET role = ? WHERE seq = ?", (role, seq))
-            self._advance_one(db, seq, state, "")
+            self.advance_one(db, seq, state, "")
             if state is State.DEFERRED and self.has_pin(digest):
                 db.execute("UPDATE version SET pinned = 1 WHERE seq = ?", (seq,))
 
@@ -259,7 +263,8 @@ class Journal:
         self._ready += 1
         return self._ready
 
-    def _advance_one(self, db: Connection, seq: int, state: State, reason: str) -> None:
+    def advance_one(self, db: Connection, seq: int, state: State, reason: str) -> None:
+        """Moves one delivery, within `writing`. Errors: IllegalTransition."""
         row = db.execute("SELECT state, digest FROM version WHERE seq = ?", (seq,)).fetchone()
         if row is None:
             return  # renumbered meanwhile: the version goes on under its new number

@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-
-from pydantic import BaseModel
-
+from common.config import Reloaded, compared
 from source_agent.config import PolicySection, SourceConfig
 from source_agent.windows import Deferral, Plan
 
-AT_ONCE = frozenset({"bandwidth", "deferred", "inline_limit", "deadline", "pin_budget"})
+IN_POLICIES = frozenset({"bandwidth", "deferred", "inline_limit", "deadline", "pin_budget"})
+AT_ONCE = IN_POLICIES | {"log"}
 """Keys of the file, and of its policies."""
-
-
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """The keys that are others than before, as they stand in the file."""
-
-    taken: tuple[str, ...]
-    """In effect now."""
-    at_restart: tuple[str, ...]
-    """In effect after the next start."""
 
 
 def plan_of(config: SourceConfig) -> Plan:
@@ -33,37 +20,31 @@ def plan_of(config: SourceConfig) -> Plan:
     )
 
 
-def changes(before: SourceConfig, after: SourceConfig) -> Changes:
-    """What another configuration changes."""
-    found = [*_differences(before, after, "", skip={"policies"})]
+def changes(before: SourceConfig, after: SourceConfig) -> Reloaded:
+    """What another configuration changes; policies are told apart by their names."""
+    top = compared(before.model_copy(update={"policies": after.policies}), after, live=AT_ONCE)
+    changed, needs_restart = [*top.changed], [*top.needs_restart]
     old = {policy.name: policy for policy in before.policies}
     new = {policy.name: policy for policy in after.policies}
     for name in old | new:
         if name in old and name in new:
-            found += _differences(old[name], new[name], f"policies.{name}.")
+            inside = compared(old[name], new[name], live=AT_ONCE)
+            changed += [f"policies.{name}.{key}" for key in inside.changed]
+            needs_restart += [f"policies.{name}.{key}" for key in inside.needs_restart]
         else:
-            found.append((f"policies.{name}", False))
-    taken = tuple(key for key, is_taken in found if is_taken)
-    return Changes(taken, tuple(key for key, is_taken in found if not is_taken))
+            needs_restart.append(f"policies.{name}")
+    return Reloaded(tuple(changed), tuple(needs_restart))
 
 
 def taken_over(before: SourceConfig, after: SourceConfig) -> SourceConfig:
     """The configuration that holds when another one was read: what takes effect at once, and everything else as it was."""
     new = {policy.name: policy for policy in after.policies}
     policies = tuple(
-        policy.model_copy(update={key: getattr(new[policy.name], key) for key in AT_ONCE}) if policy.name in new else policy
+        policy.model_copy(update={key: getattr(new[policy.name], key) for key in IN_POLICIES}) if policy.name in new else policy
         for policy in before.policies
     )
-    return before.model_copy(update={"bandwidth": after.bandwidth, "policies": policies})
+    return before.model_copy(update={"bandwidth": after.bandwidth, "log": after.log, "policies": policies})
 
 
 def _deferral(policy: PolicySection) -> Deferral:
     return Deferral(policy.deferred, policy.inline_limit, policy.deadline, policy.pin_budget)
-
-
-def _differences(
-    before: BaseModel, after: BaseModel, place: str, *, skip: frozenset[str] | set[str] = frozenset()
-) -> Iterator[tuple[str, bool]]:
-    for key in type(before).model_fields:
-        if key not in skip and getattr(before, key) != getattr(after, key):
-            yield f"{place}{key}", key in AT_ONCE

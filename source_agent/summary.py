@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+
+from common import paths
+from common.metrics import DELTA_FALLBACKS, FALLBACKS, snapshot
+from source_agent.journal import Journal
+from source_agent.observer import Observer
+from source_agent.roots import Root
+from source_agent.tally import CLASSES, Tally
 
 
 @dataclass(slots=True)
@@ -42,3 +50,30 @@ class Reindexed:
     lost: int
     """Those that no file has any more: nothing that comes is compared with them."""
     seconds: float
+
+
+def summed_up(
+    roots: Iterable[Root], journal: Journal, observer: Observer, tally: Tally, *, in_review: int, seconds: float
+) -> Summary:
+    """What a run came to, as its parts counted it."""
+    by_key = {root.key: root for root in roots}
+    seen = observer.seen.values()
+    return Summary(
+        files=sum(s.files for s in seen),
+        versions=tally.versions,
+        logical_bytes=tally.logical_bytes,
+        sent_bytes={kind: tally.sent_bytes[kind] for kind in CLASSES},
+        representatives=tally.representatives,
+        members=tally.members,
+        exact_duplicates=tally.exact_duplicates,
+        in_review=in_review,
+        unreadable=[
+            *(f"{by_key[root].show(path)}: {reason}" for root, path, reason in journal.unreadable() if root in by_key),
+            *observer.unavailable.values(),
+        ],
+        refused=[{"path": paths.show(v.path), "root": v.root, "reason": reason} for v, reason in journal.quarantined()],
+        skipped=[{"path": paths.show(path), "kind": kind} for s in seen for path, kind in s.skipped],
+        fallbacks={reason: int(n) for reason, n in snapshot(FALLBACKS).items()},
+        delta_fallbacks={reason: int(n) for reason, n in snapshot(DELTA_FALLBACKS).items()},
+        seconds=seconds,
+    )

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import base64
 import stat
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,6 +15,7 @@ from common.clock import SystemClock
 from common.paths import printable, show
 
 if TYPE_CHECKING:
+    from admin_client.results.held import Listed
     from common.model import Entry
 
 _TYPE_BITS = {"file": stat.S_IFREG, "directory": stat.S_IFDIR, "symlink": stat.S_IFLNK, "fifo": stat.S_IFIFO}
@@ -44,27 +44,28 @@ def command(  # noqa: PLR0913 - one for each option
     with AgentClient(find_endpoints(connection).need_dest()) as client:
         entries = client.entries(selection)
         if as_json:
-            print_json_list("entries", map(_as_json, entries))
+            print_json_list("entries", map(listed, entries))
         else:
-            for line in _lines(entries):
-                click.echo(line)
+            for entry in entries:
+                click.echo(line_of(entry))
 
 
-def time_option(text: str | None) -> int:
-    """The value of `--at` in nanoseconds, 0 where it is not given. Errors: click.UsageError."""
+def time_option(text: str | None, *, name: str = "--at") -> int:
+    """The value of `--at`, or another option, in nanoseconds, 0 where it is not given. Errors: click.UsageError."""
     if text is None:
         return 0
     try:
         return moment_ns(text, now_ns=SystemClock().now_ns())
     except ValueError as error:
-        raise click.UsageError(f"--at: {error}") from None
+        raise click.UsageError(f"{name}: {error}") from None
 
 
-def _as_json(entry: Entry) -> dict[str, Any]:
+def listed(entry: Entry) -> Listed:
+    """A version as `--json` has it."""
     from common.model import DELTA, DeltaOver, Whole  # noqa: PLC0415 - likewise
 
     version, attributes = entry.version, entry.version.attributes
-    found: dict[str, Any] = {
+    found: Listed = {
         "source": version.id.agent,
         "seq": version.id.seq,
         "policy": version.policy,
@@ -94,15 +95,15 @@ def _as_json(entry: Entry) -> dict[str, Any]:
     return found
 
 
-def _lines(entries: Iterator[Entry]) -> Iterator[str]:
-    for entry in entries:
-        version, attributes = entry.version, entry.version.attributes
-        mode = stat.filemode(_TYPE_BITS[version.kind] | attributes.mode) if version.kind in _TYPE_BITS else "deleted   "
-        owner = f"{attributes.user or attributes.uid}:{attributes.group or attributes.gid}"
-        time = rfc3339(attributes.mtime_ns or version.observed_ns)[:19]
-        where = f"{version.id.agent}:{version.policy}/{version.root}/{show(version.path)}"
-        arrow = f" -> {show(attributes.target)}" if attributes.target else ""
-        yield f"{mode} {printable(owner):<17} {version.size:>12} {time} {printable(where + arrow)}"
+def line_of(entry: Entry) -> str:
+    """A version as a line of a long listing."""
+    version, attributes = entry.version, entry.version.attributes
+    mode = stat.filemode(_TYPE_BITS[version.kind] | attributes.mode) if version.kind in _TYPE_BITS else "deleted   "
+    owner = f"{attributes.user or attributes.uid}:{attributes.group or attributes.gid}"
+    time = rfc3339(attributes.mtime_ns or version.observed_ns)[:19]
+    where = f"{version.id.agent}:{version.policy}/{version.root}/{show(version.path)}"
+    arrow = f" -> {show(attributes.target)}" if attributes.target else ""
+    return f"{mode} {printable(owner):<17} {version.size:>12} {time} {printable(where + arrow)}"
 
 
 def _is_utf8(path: bytes) -> bool:

@@ -25,7 +25,7 @@ def init(directory: Path, sources: tuple[str, ...], dests: tuple[str, ...], *, f
     """Make a certificate authority in DIRECTORY, and certificates for the agents and the operator.
 
     Where DIRECTORY has an authority, more agents are added with it and nothing else is touched. Copy ca.pem and an agent's
-    own two files to its machine; keep ca.key away from both sites.
+    own two files to its machine; keep ca.key away from both sites. JSON: {"directory", "ca_made", "names"}.
     """
     if not sources and not dests:
         raise click.UsageError("name at least one agent: --source NAME, --dest NAME")

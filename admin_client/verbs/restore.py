@@ -56,6 +56,9 @@ def command(  # noqa: PLR0913 - one for each option
     absent. JSON: "manifest" is its path, "counts" {"exact", "approximate", "absent"}, both null without --approximate.
 
     Without root's rights, owners that cannot be set are counted in "notes".
+
+    JSON: {"files", "directories", "symlinks", "fifos", "hardlinks", "bytes", "present", "refused": [{"path", "reason"}],
+    "damaged": [{"path", "reason"}], "announced": [paths], "approximate": [paths], "notes": {note: count}, "seconds"}.
     """
     at_ns = time_option(at)
     from admin_client.client import AgentClient  # noqa: PLC0415 - keeps --help quick

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from admin_client.options import Connection, connection_options, json_option
 from admin_client.output import duration_text, print_json, size_text
-from common.errors import ExitCode, SmarterError
+from admin_client.sites import ask_each
+from common.errors import ExitCode
 from common.paths import printable
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 _LATER = (("approximate", "roughly so far"), ("not_yet", "not yet"))
 
@@ -23,38 +28,37 @@ def command(connection: Connection, *, as_json: bool) -> int:
     An agent that is configured and does not answer is shown as such; exit code 20 where none answers. JSON:
     {"source": {...}, "dest": {...}}, null for an agent that is not configured.
     """
-    from admin_client.client import AgentClient  # noqa: PLC0415 - keeps --help quick
-    from admin_client.endpoints import find_endpoints  # noqa: PLC0415
-
-    endpoints = find_endpoints(connection)
-    if endpoints.source is None and endpoints.dest is None:
-        raise click.UsageError("name an agent: --source ADDR, --dest ADDR, or both in client.yaml")
-    found: dict[str, dict[str, Any] | None] = {"source": None, "dest": None}
-    for site, endpoint in (("source", endpoints.source), ("dest", endpoints.dest)):
-        if endpoint is None:
-            continue
-        try:
-            with AgentClient(endpoint) as client:
-                status = client.status()
-        except SmarterError as error:
-            found[site] = {"reachable": False, "address": endpoint.address, "error": str(error)}
-        else:
-            found[site] = {"reachable": True, "address": endpoint.address} | status
-            if status["role"] != site:
-                raise click.UsageError(f"--{site} {endpoint.address}: a {status['role']} agent answers there")
+    found = both_statuses(connection)
     if as_json:
         print_json(found)
     else:
-        _print_tables(found)
+        from rich.console import Console  # noqa: PLC0415 - slow to import
+
+        console = Console(highlight=False)
+        for table in status_tables(found):
+            console.print(table)
+    return exit_code_of(found)
+
+
+def both_statuses(connection: Connection) -> dict[str, Any]:
+    """The status of each agent that is named, or why it did not answer. Errors: click.UsageError."""
+    asked = ask_each(connection, lambda client: {"reachable": True, "address": client.address} | client.status())
+    for site, status in asked.answers.items():
+        if status["role"] != site:
+            raise click.UsageError(f"--{site} {status['address']}: a {status['role']} agent answers there")
+    return asked.as_json()
+
+
+def exit_code_of(found: dict[str, Any]) -> ExitCode:
+    """20 where no agent answered."""
     return ExitCode.OK if any(site and site["reachable"] for site in found.values()) else ExitCode.PEER
 
 
-def _print_tables(found: dict[str, dict[str, Any] | None]) -> None:
-    from rich.console import Console  # noqa: PLC0415 - slow to import
-    from rich.table import Table  # noqa: PLC0415
+def status_tables(found: dict[str, Any]) -> Iterator[Table]:
+    """A table for each agent that is named."""
+    from rich.table import Table  # noqa: PLC0415 - slow to import
     from rich.text import Text  # noqa: PLC0415
 
-    console = Console(highlight=False)
     for site, status in found.items():
         if status is None:
             continue
@@ -69,7 +73,7 @@ def _print_tables(found: dict[str, dict[str, Any] | None]) -> None:
             rows = [("unreachable", status["error"])]
         for name, value in rows:
             table.add_row(name, Text(printable(value)))
-        console.print(table)
+        yield table
 
 
 def _source_rows(s: dict[str, Any]) -> list[tuple[str, str]]:
@@ -110,10 +114,18 @@ def _dest_rows(s: dict[str, Any]) -> list[tuple[str, str]]:
         ("stored", f"{size_text(s['stored_bytes'])} for {size_text(s['logical_bytes'])}{saved}"),
         ("free", size_text(s["free_bytes"])),
         ("last verified", checked),
+        ("last drill", _drilled(s)),
         ("refusals", _counts(s["refusals"])),
         ("up", f"{duration_text(s['uptime_s'])}, {s['software']}"),
     ]
     return rows + [("from", _delivered(one)) for one in s["sources"]]
+
+
+def _drilled(s: dict[str, Any]) -> str:
+    if not s["last_drill"]:
+        return "never: smarter drill restores a sample and compares it"
+    sample = f"{s['last_drill_files']} files, {size_text(s['last_drill_bytes'])}"
+    return f"{s['last_drill']}, {sample}, {s['last_drill_errors']} not as they were"
 
 
 def _delivered(one: dict[str, Any]) -> str:

@@ -26,7 +26,9 @@ if _version_not_supported:
 
 
 class AdminStub:
-    """Missing associated documentation comment in .proto file."""
+    """Every service of this file is the operator's. Every call may be repeated: it says what is to be, never what is to be added, so
+    none needs a number of its own. Those that are not marked NO_SIDE_EFFECTS are in the audit log before they do anything.
+    """
 
     def __init__(self, channel):
         """Constructor.
@@ -49,10 +51,17 @@ class AdminStub:
                 request_serializer=admin__pb2.SimilarRequest.SerializeToString,
                 response_deserializer=admin__pb2.SimilarReply.FromString,
                 _registered_method=True)
+        self.RecordDrill = channel.unary_unary(
+                '/smarter.v1.Admin/RecordDrill',
+                request_serializer=admin__pb2.DrillResult.SerializeToString,
+                response_deserializer=admin__pb2.DrillReply.FromString,
+                _registered_method=True)
 
 
 class AdminServicer:
-    """Missing associated documentation comment in .proto file."""
+    """Every service of this file is the operator's. Every call may be repeated: it says what is to be, never what is to be added, so
+    none needs a number of its own. Those that are not marked NO_SIDE_EFFECTS are in the audit log before they do anything.
+    """
 
     def Status(self, request, context):
         """Missing associated documentation comment in .proto file."""
@@ -69,6 +78,13 @@ class AdminServicer:
 
     def Similar(self, request, context):
         """Destination only: the held pictures that look like one.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RecordDrill(self, request, context):
+        """Destination only: remembers that an operator restored a sample and compared it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -92,6 +108,11 @@ def add_AdminServicer_to_server(servicer, server):
                     request_deserializer=admin__pb2.SimilarRequest.FromString,
                     response_serializer=admin__pb2.SimilarReply.SerializeToString,
             ),
+            'RecordDrill': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordDrill,
+                    request_deserializer=admin__pb2.DrillResult.FromString,
+                    response_serializer=admin__pb2.DrillReply.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'smarter.v1.Admin', rpc_method_handlers)
@@ -101,7 +122,9 @@ def add_AdminServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class Admin:
-    """Missing associated documentation comment in .proto file."""
+    """Every service of this file is the operator's. Every call may be repeated: it says what is to be, never what is to be added, so
+    none needs a number of its own. Those that are not marked NO_SIDE_EFFECTS are in the audit log before they do anything.
+    """
 
     @staticmethod
     def Status(request,
@@ -174,6 +197,405 @@ class Admin:
             '/smarter.v1.Admin/Similar',
             admin__pb2.SimilarRequest.SerializeToString,
             admin__pb2.SimilarReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecordDrill(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/smarter.v1.Admin/RecordDrill',
+            admin__pb2.DrillResult.SerializeToString,
+            admin__pb2.DrillReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+
+class UpkeepStub:
+    """What every agent lets its operator see and turn while it runs.
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.Metrics = channel.unary_unary(
+                '/smarter.v1.Upkeep/Metrics',
+                request_serializer=admin__pb2.MetricsRequest.SerializeToString,
+                response_deserializer=admin__pb2.MetricsReply.FromString,
+                _registered_method=True)
+        self.SetLogLevel = channel.unary_unary(
+                '/smarter.v1.Upkeep/SetLogLevel',
+                request_serializer=admin__pb2.SetLogLevelRequest.SerializeToString,
+                response_deserializer=admin__pb2.LogLevelReply.FromString,
+                _registered_method=True)
+        self.ReloadConfig = channel.unary_unary(
+                '/smarter.v1.Upkeep/ReloadConfig',
+                request_serializer=admin__pb2.ReloadConfigRequest.SerializeToString,
+                response_deserializer=admin__pb2.ReloadConfigReply.FromString,
+                _registered_method=True)
+        self.ListAudit = channel.unary_unary(
+                '/smarter.v1.Upkeep/ListAudit',
+                request_serializer=admin__pb2.ListAuditRequest.SerializeToString,
+                response_deserializer=admin__pb2.ListAuditReply.FromString,
+                _registered_method=True)
+
+
+class UpkeepServicer:
+    """What every agent lets its operator see and turn while it runs.
+    """
+
+    def Metrics(self, request, context):
+        """The metrics in Prometheus' text format.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetLogLevel(self, request, context):
+        """Logs more, or less, until a time; then as the configuration says.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReloadConfig(self, request, context):
+        """Reads the configuration file again. FAILED_PRECONDITION with every mistake of it, and nothing is changed then.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAudit(self, request, context):
+        """Who changed what, the newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_UpkeepServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'Metrics': grpc.unary_unary_rpc_method_handler(
+                    servicer.Metrics,
+                    request_deserializer=admin__pb2.MetricsRequest.FromString,
+                    response_serializer=admin__pb2.MetricsReply.SerializeToString,
+            ),
+            'SetLogLevel': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetLogLevel,
+                    request_deserializer=admin__pb2.SetLogLevelRequest.FromString,
+                    response_serializer=admin__pb2.LogLevelReply.SerializeToString,
+            ),
+            'ReloadConfig': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReloadConfig,
+                    request_deserializer=admin__pb2.ReloadConfigRequest.FromString,
+                    response_serializer=admin__pb2.ReloadConfigReply.SerializeToString,
+            ),
+            'ListAudit': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAudit,
+                    request_deserializer=admin__pb2.ListAuditRequest.FromString,
+                    response_serializer=admin__pb2.ListAuditReply.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'smarter.v1.Upkeep', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('smarter.v1.Upkeep', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class Upkeep:
+    """What every agent lets its operator see and turn while it runs.
+    """
+
+    @staticmethod
+    def Metrics(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/smarter.v1.Upkeep/Metrics',
+            admin__pb2.MetricsRequest.SerializeToString,
+            admin__pb2.MetricsReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetLogLevel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/smarter.v1.Upkeep/SetLogLevel',
+            admin__pb2.SetLogLevelRequest.SerializeToString,
+            admin__pb2.LogLevelReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReloadConfig(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/smarter.v1.Upkeep/ReloadConfig',
+            admin__pb2.ReloadConfigRequest.SerializeToString,
+            admin__pb2.ReloadConfigReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAudit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/smarter.v1.Upkeep/ListAudit',
+            admin__pb2.ListAuditRequest.SerializeToString,
+            admin__pb2.ListAuditReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+
+class DeliveriesStub:
+    """A source's versions on their way; beside Admin, at a source only.
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.ListVersions = channel.unary_unary(
+                '/smarter.v1.Deliveries/ListVersions',
+                request_serializer=admin__pb2.ListVersionsRequest.SerializeToString,
+                response_deserializer=admin__pb2.ListVersionsReply.FromString,
+                _registered_method=True)
+        self.ListQuarantine = channel.unary_unary(
+                '/smarter.v1.Deliveries/ListQuarantine',
+                request_serializer=admin__pb2.ListQuarantineRequest.SerializeToString,
+                response_deserializer=admin__pb2.ListQuarantineReply.FromString,
+                _registered_method=True)
+        self.Retry = channel.unary_unary(
+                '/smarter.v1.Deliveries/Retry',
+                request_serializer=admin__pb2.RetryRequest.SerializeToString,
+                response_deserializer=admin__pb2.RetryReply.FromString,
+                _registered_method=True)
+
+
+class DeliveriesServicer:
+    """A source's versions on their way; beside Admin, at a source only.
+    """
+
+    def ListVersions(self, request, context):
+        """Versions, the newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListQuarantine(self, request, context):
+        """What goes no further by itself: versions that were refused, then paths that cannot be read.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Retry(self, request, context):
+        """Has refused versions sent, and unreadable paths looked at, once more.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_DeliveriesServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'ListVersions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListVersions,
+                    request_deserializer=admin__pb2.ListVersionsRequest.FromString,
+                    response_serializer=admin__pb2.ListVersionsReply.SerializeToString,
+            ),
+            'ListQuarantine': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListQuarantine,
+                    request_deserializer=admin__pb2.ListQuarantineRequest.FromString,
+                    response_serializer=admin__pb2.ListQuarantineReply.SerializeToString,
+            ),
+            'Retry': grpc.unary_unary_rpc_method_handler(
+                    servicer.Retry,
+                    request_deserializer=admin__pb2.RetryRequest.FromString,
+                    response_serializer=admin__pb2.RetryReply.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'smarter.v1.Deliveries', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('smarter.v1.Deliveries', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class Deliveries:
+    """A source's versions on their way; beside Admin, at a source only.
+    """
+
+    @staticmethod
+    def ListVersions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/smarter.v1.Deliveries/ListVersions',
+            admin__pb2.ListVersionsRequest.SerializeToString,
+            admin__pb2.ListVersionsReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListQuarantine(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/smarter.v1.Deliveries/ListQuarantine',
+            admin__pb2.ListQuarantineRequest.SerializeToString,
+            admin__pb2.ListQuarantineReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Retry(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/smarter.v1.Deliveries/Retry',
+            admin__pb2.RetryRequest.SerializeToString,
+            admin__pb2.RetryReply.FromString,
             options,
             channel_credentials,
             insecure,

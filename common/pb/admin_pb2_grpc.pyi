@@ -27,6 +27,10 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class AdminStub:
+    """Every service of this file is the operator's. Every call may be repeated: it says what is to be, never what is to be added, so
+    none needs a number of its own. Those that are not marked NO_SIDE_EFFECTS are in the audit log before they do anything.
+    """
+
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
@@ -36,17 +40,29 @@ class AdminStub:
     """Destination only: reads every content back and proves it."""
     Similar: _grpc.UnaryUnaryMultiCallable[_admin_pb2.SimilarRequest, _admin_pb2.SimilarReply]
     """Destination only: the held pictures that look like one."""
+    RecordDrill: _grpc.UnaryUnaryMultiCallable[_admin_pb2.DrillResult, _admin_pb2.DrillReply]
+    """Destination only: remembers that an operator restored a sample and compared it."""
 
 @_typing.type_check_only
 class AdminAsyncStub(AdminStub):
+    """Every service of this file is the operator's. Every call may be repeated: it says what is to be, never what is to be added, so
+    none needs a number of its own. Those that are not marked NO_SIDE_EFFECTS are in the audit log before they do anything.
+    """
+
     def __init__(self, channel: _aio.Channel) -> None: ...
     Status: _aio.UnaryUnaryMultiCallable[_admin_pb2.StatusRequest, _admin_pb2.StatusReply]  # type: ignore[assignment]
     Verify: _aio.UnaryStreamMultiCallable[_admin_pb2.VerifyRequest, _admin_pb2.VerifyEvent]  # type: ignore[assignment]
     """Destination only: reads every content back and proves it."""
     Similar: _aio.UnaryUnaryMultiCallable[_admin_pb2.SimilarRequest, _admin_pb2.SimilarReply]  # type: ignore[assignment]
     """Destination only: the held pictures that look like one."""
+    RecordDrill: _aio.UnaryUnaryMultiCallable[_admin_pb2.DrillResult, _admin_pb2.DrillReply]  # type: ignore[assignment]
+    """Destination only: remembers that an operator restored a sample and compared it."""
 
 class AdminServicer(metaclass=_abc_1.ABCMeta):
+    """Every service of this file is the operator's. Every call may be repeated: it says what is to be, never what is to be added, so
+    none needs a number of its own. Those that are not marked NO_SIDE_EFFECTS are in the audit log before they do anything.
+    """
+
     @_abc_1.abstractmethod
     def Status(
         self,
@@ -70,7 +86,137 @@ class AdminServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_admin_pb2.SimilarReply, _abc.Awaitable[_admin_pb2.SimilarReply]]:
         """Destination only: the held pictures that look like one."""
 
+    @_abc_1.abstractmethod
+    def RecordDrill(
+        self,
+        request: _admin_pb2.DrillResult,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.DrillReply, _abc.Awaitable[_admin_pb2.DrillReply]]:
+        """Destination only: remembers that an operator restored a sample and compared it."""
+
 def add_AdminServicer_to_server(servicer: AdminServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
+
+class UpkeepStub:
+    """What every agent lets its operator see and turn while it runs."""
+
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> _Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> UpkeepAsyncStub: ...
+    Metrics: _grpc.UnaryUnaryMultiCallable[_admin_pb2.MetricsRequest, _admin_pb2.MetricsReply]
+    """The metrics in Prometheus' text format."""
+    SetLogLevel: _grpc.UnaryUnaryMultiCallable[_admin_pb2.SetLogLevelRequest, _admin_pb2.LogLevelReply]
+    """Logs more, or less, until a time; then as the configuration says."""
+    ReloadConfig: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ReloadConfigRequest, _admin_pb2.ReloadConfigReply]
+    """Reads the configuration file again. FAILED_PRECONDITION with every mistake of it, and nothing is changed then."""
+    ListAudit: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListAuditRequest, _admin_pb2.ListAuditReply]
+    """Who changed what, the newest first."""
+
+@_typing.type_check_only
+class UpkeepAsyncStub(UpkeepStub):
+    """What every agent lets its operator see and turn while it runs."""
+
+    def __init__(self, channel: _aio.Channel) -> None: ...
+    Metrics: _aio.UnaryUnaryMultiCallable[_admin_pb2.MetricsRequest, _admin_pb2.MetricsReply]  # type: ignore[assignment]
+    """The metrics in Prometheus' text format."""
+    SetLogLevel: _aio.UnaryUnaryMultiCallable[_admin_pb2.SetLogLevelRequest, _admin_pb2.LogLevelReply]  # type: ignore[assignment]
+    """Logs more, or less, until a time; then as the configuration says."""
+    ReloadConfig: _aio.UnaryUnaryMultiCallable[_admin_pb2.ReloadConfigRequest, _admin_pb2.ReloadConfigReply]  # type: ignore[assignment]
+    """Reads the configuration file again. FAILED_PRECONDITION with every mistake of it, and nothing is changed then."""
+    ListAudit: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListAuditRequest, _admin_pb2.ListAuditReply]  # type: ignore[assignment]
+    """Who changed what, the newest first."""
+
+class UpkeepServicer(metaclass=_abc_1.ABCMeta):
+    """What every agent lets its operator see and turn while it runs."""
+
+    @_abc_1.abstractmethod
+    def Metrics(
+        self,
+        request: _admin_pb2.MetricsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.MetricsReply, _abc.Awaitable[_admin_pb2.MetricsReply]]:
+        """The metrics in Prometheus' text format."""
+
+    @_abc_1.abstractmethod
+    def SetLogLevel(
+        self,
+        request: _admin_pb2.SetLogLevelRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.LogLevelReply, _abc.Awaitable[_admin_pb2.LogLevelReply]]:
+        """Logs more, or less, until a time; then as the configuration says."""
+
+    @_abc_1.abstractmethod
+    def ReloadConfig(
+        self,
+        request: _admin_pb2.ReloadConfigRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.ReloadConfigReply, _abc.Awaitable[_admin_pb2.ReloadConfigReply]]:
+        """Reads the configuration file again. FAILED_PRECONDITION with every mistake of it, and nothing is changed then."""
+
+    @_abc_1.abstractmethod
+    def ListAudit(
+        self,
+        request: _admin_pb2.ListAuditRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.ListAuditReply, _abc.Awaitable[_admin_pb2.ListAuditReply]]:
+        """Who changed what, the newest first."""
+
+def add_UpkeepServicer_to_server(servicer: UpkeepServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
+
+class DeliveriesStub:
+    """A source's versions on their way; beside Admin, at a source only."""
+
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> _Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> DeliveriesAsyncStub: ...
+    ListVersions: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListVersionsRequest, _admin_pb2.ListVersionsReply]
+    """Versions, the newest first."""
+    ListQuarantine: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListQuarantineRequest, _admin_pb2.ListQuarantineReply]
+    """What goes no further by itself: versions that were refused, then paths that cannot be read."""
+    Retry: _grpc.UnaryUnaryMultiCallable[_admin_pb2.RetryRequest, _admin_pb2.RetryReply]
+    """Has refused versions sent, and unreadable paths looked at, once more."""
+
+@_typing.type_check_only
+class DeliveriesAsyncStub(DeliveriesStub):
+    """A source's versions on their way; beside Admin, at a source only."""
+
+    def __init__(self, channel: _aio.Channel) -> None: ...
+    ListVersions: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListVersionsRequest, _admin_pb2.ListVersionsReply]  # type: ignore[assignment]
+    """Versions, the newest first."""
+    ListQuarantine: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListQuarantineRequest, _admin_pb2.ListQuarantineReply]  # type: ignore[assignment]
+    """What goes no further by itself: versions that were refused, then paths that cannot be read."""
+    Retry: _aio.UnaryUnaryMultiCallable[_admin_pb2.RetryRequest, _admin_pb2.RetryReply]  # type: ignore[assignment]
+    """Has refused versions sent, and unreadable paths looked at, once more."""
+
+class DeliveriesServicer(metaclass=_abc_1.ABCMeta):
+    """A source's versions on their way; beside Admin, at a source only."""
+
+    @_abc_1.abstractmethod
+    def ListVersions(
+        self,
+        request: _admin_pb2.ListVersionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.ListVersionsReply, _abc.Awaitable[_admin_pb2.ListVersionsReply]]:
+        """Versions, the newest first."""
+
+    @_abc_1.abstractmethod
+    def ListQuarantine(
+        self,
+        request: _admin_pb2.ListQuarantineRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.ListQuarantineReply, _abc.Awaitable[_admin_pb2.ListQuarantineReply]]:
+        """What goes no further by itself: versions that were refused, then paths that cannot be read."""
+
+    @_abc_1.abstractmethod
+    def Retry(
+        self,
+        request: _admin_pb2.RetryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.RetryReply, _abc.Awaitable[_admin_pb2.RetryReply]]:
+        """Has refused versions sent, and unreadable paths looked at, once more."""
+
+def add_DeliveriesServicer_to_server(servicer: DeliveriesServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 
 class GroupsStub:
     """Which of a source's pictures are near-duplicates of which, and the user's word on them; beside Admin, at a source only. Asking

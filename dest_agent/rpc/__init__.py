@@ -4,38 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from importlib.metadata import version
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import grpc
 
+from common.admin.admission import Context, PeerOf
 from common.errors import SmarterError, TransientError
 from common.logs import get
-from common.tls import PeerIdentity, peer_identity
+from common.tls import PeerIdentity
 from common.wire.status import MAX_WORDS, code_of
-from dest_agent.access import ADMIN_SOCKET
 
-Context = grpc.aio.ServicerContext[Any, Any]
 T = TypeVar("T")
-PeerOf = Callable[[Context], PeerIdentity]
 
 SOFTWARE = f"smarter/{version('smarter')}"
 MAX_CALLS = 64
 """Of one peer. A source has five; those of its connections that broke without a word count until keepalive ends them."""
 
 _log = get("dest.rpc")
-
-
-def tls_peer(context: Context) -> PeerIdentity:
-    """Who calls over TLS. Errors: PeerError."""
-    return peer_identity(context.auth_context())
-
-
-def socket_peer(_context: Context) -> PeerIdentity:
-    """Who calls on the admin socket: whoever may open it."""
-    return ADMIN_SOCKET
 
 
 class Calls:
@@ -49,20 +37,21 @@ class Calls:
     async def answering(self, context: Context) -> AsyncIterator[PeerIdentity]:
         """Gives who is calling, and ends the call with the status that errors, and a message's mistakes, stand for."""
         try:
-            peer = self.peer_of(context)
-            with self._counted(peer):
+            with self.counted(context) as peer:
                 yield peer
         except (SmarterError, ValueError) as error:
             _log.info("call_refused", peer=context.peer(), reason=str(error), error=type(error).__name__)
             await context.abort(code_of(error), str(error)[:MAX_WORDS])
 
     @contextmanager
-    def _counted(self, peer: PeerIdentity) -> Iterator[None]:
+    def counted(self, context: Context) -> Iterator[PeerIdentity]:
+        """Gives who is calling. Errors: PeerError; TransientError where it calls too often at once."""
+        peer = self.peer_of(context)
         if self._open[peer.uri] >= MAX_CALLS:
             raise TransientError(f"{peer.uri} has {MAX_CALLS} calls open, which is as many as are answered")
         self._open[peer.uri] += 1
         try:
-            yield
+            yield peer
         finally:
             self._open[peer.uri] -= 1
 

@@ -10,6 +10,9 @@ from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from common import adminsocket
+from common.admin.admission import Admission, PeerOf, socket_peer, tls_peer
+from common.admin.audit import Audit
+from common.admin.upkeep import Upkeep
 from common.errors import SmarterError
 from common.pb import admin_pb2, restore_pb2
 from common.pb.admin_pb2_grpc import add_AdminServicer_to_server
@@ -17,10 +20,9 @@ from common.pb.replication_pb2_grpc import add_ReplicationServicer_to_server
 from common.pb.restore_pb2_grpc import add_RestoreServicer_to_server
 from common.tls import TlsFiles, server_credentials
 from common.wire.transport import SERVER_OPTIONS
-from dest_agent.access import Access
 from dest_agent.index.similar import Similar
 from dest_agent.restore import Restorer
-from dest_agent.rpc import Calls, socket_peer, tls_peer
+from dest_agent.rpc import Calls
 from dest_agent.rpc.admin import Admin
 from dest_agent.rpc.replication import Delivery, Replication
 from dest_agent.rpc.restore import Restore
@@ -33,13 +35,14 @@ from dest_agent.verify import Verifier
 class Served:
     """What stands behind the doors."""
 
-    access: Access
     delivery: Delivery
     restorer: Restorer
     verifier: Verifier
     status: Status
     similar: Similar
     throttle: Throttle
+    audit: Audit
+    upkeep: Upkeep
 
 
 def tls_door(address: str, files: TlsFiles, served: Served) -> tuple[grpc.aio.Server, int]:
@@ -47,7 +50,7 @@ def tls_door(address: str, files: TlsFiles, served: Served) -> tuple[grpc.aio.Se
 
     Errors: SmarterError where the address cannot be bound; ConfigError for unusable TLS files.
     """
-    server = grpc.aio.server(options=SERVER_OPTIONS)
+    server = _server(served, tls_peer)
     calls = Calls(tls_peer)
     add_ReplicationServicer_to_server(Replication(served.delivery, calls, served.throttle), server)
     _add_reading(server, served, calls, throttle=served.throttle)
@@ -60,17 +63,25 @@ def tls_door(address: str, files: TlsFiles, served: Served) -> tuple[grpc.aio.Se
 
 def admin_door(socket: Path, served: Served) -> grpc.aio.Server:
     """A server, not yet started, on the admin socket; the only one that lists its services. Errors: ConfigError, SmarterError."""
-    server = grpc.aio.server(options=SERVER_OPTIONS)
+    server = _server(served, socket_peer)
     _add_reading(server, served, Calls(socket_peer))
-    own = (restore_pb2.DESCRIPTOR.services_by_name["Restore"], admin_pb2.DESCRIPTOR.services_by_name["Admin"])
+    own = (
+        restore_pb2.DESCRIPTOR.services_by_name["Restore"],
+        *(admin_pb2.DESCRIPTOR.services_by_name[n] for n in ("Admin", "Upkeep")),
+    )
     names = (*(service.full_name for service in own), health.SERVICE_NAME, reflection.SERVICE_NAME)
     reflection.enable_server_reflection(names, server)
     adminsocket.bind(server, socket)
     return server
 
 
+def _server(served: Served, peer_of: PeerOf) -> grpc.aio.Server:
+    return grpc.aio.server(options=SERVER_OPTIONS, interceptors=[Admission(served.audit, peer_of)])
+
+
 def _add_reading(server: grpc.aio.Server, served: Served, calls: Calls, *, throttle: Throttle | None = None) -> None:
-    admin = Admin(served.status, served.verifier, served.similar, access=served.access, calls=calls)
+    admin = Admin(served.status, served.verifier, served.similar, calls=calls)
     add_RestoreServicer_to_server(Restore(served.restorer, calls, throttle), server)
     add_AdminServicer_to_server(admin, server)
+    served.upkeep.serve_on(server)
     health_pb2_grpc.add_HealthServicer_to_server(health.aio.HealthServicer(), server)

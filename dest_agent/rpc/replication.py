@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 
+from common.admin.admission import Context
 from common.coding import CODINGS
 from common.errors import RefusedError
 from common.logs import get
@@ -20,7 +21,7 @@ from dest_agent.committer import Committer
 from dest_agent.offers import Offers
 from dest_agent.planner import DELTA_METHODS
 from dest_agent.receiver import Malformed, Receiver
-from dest_agent.rpc import SOFTWARE, Calls, Context, messages
+from dest_agent.rpc import SOFTWARE, Calls, messages
 from dest_agent.tally import told
 from dest_agent.throttle import Throttle
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 
+from common.admin.admission import Context
 from common.ids import agent_name, digest_from
 from common.pb import restore_pb2 as pb
 from common.pb import restore_pb2_grpc as pb_grpc
 from common.wire.replication import refusal_to_pb
 from common.wire.restoring import announced_to_pb, entries_to_pb, selection_from_pb
 from dest_agent.restore import PIECE_BYTES, Piece, Restorer, Wanted
-from dest_agent.rpc import Calls, Context, messages
+from dest_agent.rpc import Calls, messages
 from dest_agent.throttle import Throttle
 
 

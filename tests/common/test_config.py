@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from admin_client.config import ClientConfig, load_client_config
-from common.config import MAX_FILE_BYTES, bytes_of, host_port, seconds_of
+from common.config import MAX_FILE_BYTES, Reloaded, bytes_of, compared, host_port, seconds_of
 from common.errors import ConfigError, ExitCode
 from common.yamltext import MAX_DEPTH, MAX_VALUES, parse
 from dest_agent.config import DestConfig, load_dest_config
@@ -330,3 +330,23 @@ def test_no_text_makes_the_reader_raise(text: str) -> None:
     """Whatever stands in a file, the answer is values or problems."""
     document = parse(text)
     assert document.problems or document.value is None or isinstance(document.value, dict | list | str | int | float)
+
+
+def test_what_another_configuration_changes_is_named_by_key(tmp_path: Path) -> None:
+    """What is in force at once, and what a restart takes over; the same file changes nothing."""
+    (tmp_path / "source.yaml").write_text(SOURCE)
+    before = load_source_config(tmp_path / "source.yaml")
+    assert compared(before, before, live={"log"}) == Reloaded((), ())
+    policy = before.policies[0].model_copy(update={"settle": 9.0, "exclude": ("*.tmp",)})
+    after = before.model_copy(
+        update={
+            "log": before.log.model_copy(update={"level": "debug"}),
+            "patience": 5.0,
+            "policies": (policy, *before.policies[1:]),
+            "admin": before.admin.model_copy(update={"listen": "127.0.0.1:7444"}),
+        }
+    )
+    done = compared(before, after, live={"log"})
+    assert done.changed == ("log.level",)
+    assert done.needs_restart == ("admin.listen", "policies[0].exclude", "policies[0].settle", "patience")
+    assert compared(before, before.model_copy(update={"policies": (policy, policy)}), live=()).needs_restart == ("policies",)

@@ -6,8 +6,8 @@ import pytest
 
 from common.errors import PeerError
 from common.model import Selection
-from common.tls import PeerIdentity, PeerRole
-from dest_agent.access import ADMIN_SOCKET, Access
+from common.tls import ADMIN_SOCKET, PeerIdentity, PeerRole
+from dest_agent.access import Access
 
 LISBON = PeerIdentity(PeerRole.SOURCE, "lisbon-1")
 PORTO = PeerIdentity(PeerRole.SOURCE, "porto-1")
@@ -68,14 +68,6 @@ def test_the_operator_sees_everything() -> None:
     for peer in (OPERATOR, ADMIN_SOCKET):
         assert Access({}).listing(peer, Selection()) == Selection()
         assert Access({}).reading(peer, "porto-1") == "porto-1"
-        Access({}).operator(peer)
-
-
-def test_only_the_operator_is_the_operator() -> None:
-    """A source may not verify or ask for the status."""
-    for peer in (LISBON, OTHER_DEST):
-        with pytest.raises(PeerError, match="operator"):
-            Access(None).operator(peer)
 
 
 def test_another_destination_reads_nothing() -> None:

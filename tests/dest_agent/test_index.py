@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from tests.dest_agent.test_daemon import yaml
 from tests.fakes.catalogues import MemoryCatalogue
 from tests.fakes.clock import ManualClock
 from tests.fakes.pki import SOURCE
+from tests.fakes.schemas import check_output
 from tests.fakes.sketches import Drawn, drawn
 
 RICH = drawn(1)
@@ -182,6 +184,8 @@ def test_one_command_builds_the_index_anew(tmp_path: Path, pki: Path) -> None:
     command = ["reindex", "--config", str(yaml(tmp_path, pki))]
     done = CliRunner().invoke(main, command)
     assert (done.exit_code, done.output) == (0, f"{SOURCE}: 2 pictures\n")
+    done = CliRunner().invoke(main, [*command, "--json"])
+    assert check_output("smarter-dest-reindex", json.loads(done.output)) == {"namespaces": {SOURCE: 2}}
     catalogue = SqliteCatalogue(state / CATALOGUE)
     index = NamespaceIndex(state / INDEX / SOURCE, catalogue, frozenset({SOURCE}))
     assert (len(index), index.missing()) == (2, [])

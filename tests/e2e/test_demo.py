@@ -13,13 +13,15 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from tests.fakes.schemas import check_output
+
 _SMARTER = Path(sys.executable).with_name("smarter")
 
 
 def _demo(*arguments: str) -> tuple[dict[str, Any], str]:
     done = subprocess.run([_SMARTER, "demo", "--json", *arguments], capture_output=True, text=True, check=False, timeout=400)
     assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout)
+    found: dict[str, Any] = check_output("smarter-demo", json.loads(done.stdout))
     return found, done.stderr
 
 

@@ -14,6 +14,7 @@ import pytest
 from admin_client.cli import run as smarter
 from tests.fakes.compare import differences
 from tests.fakes.scenes import encoded, scene
+from tests.fakes.schemas import check_output
 from tests.fakes.sites import SOURCE, Ended, Sites, sites, until
 
 pytestmark = pytest.mark.timeout(400)
@@ -247,6 +248,7 @@ def test_what_was_seen_is_made_again_from_the_pictures_that_stand() -> None:
         state = at.journal.parent
         (state / "looks.sqlite").write_bytes(b"not a database")
         done = at.start("smarter-source", *reindex, "--json").wait()
+        check_output("smarter-source-reindex", done.json)
         assert done.code == 0, done.stderr
         assert (done.json["pictures"], done.json["lost"]) == (4, 1)
         assert done.json["seconds"] > 0

@@ -44,6 +44,8 @@ class FakeDestination:
     fetched: list[Digest] = field(default_factory=list)
     """Every content asked for, as often as it was."""
     problems: list[tuple[bytes, str]] = field(default_factory=list)
+    drills: list[admin_pb2.DrillResult] = field(default_factory=list)
+    """What it was told of restored samples."""
     hangs_up_with: str = ""
     """What it says instead of verifying."""
     false_roots: list[str] = field(default_factory=list)
@@ -141,6 +143,10 @@ class _Admin(admin_pb2_grpc.AdminServicer):
 
     def Similar(self, request: admin_pb2.SimilarRequest, context: Any) -> admin_pb2.SimilarReply:  # noqa: N802, ARG002
         return admin_pb2.SimilarReply()
+
+    def RecordDrill(self, request: admin_pb2.DrillResult, context: Any) -> admin_pb2.DrillReply:  # noqa: N802, ARG002
+        self._held.drills.append(request)
+        return admin_pb2.DrillReply(recorded_ns=10**18)
 
 
 @contextmanager

@@ -37,6 +37,7 @@ from common.tls import PeerRole
 from source_agent.states import UNDELIVERED
 from tests.fakes.compare import look_at
 from tests.fakes.crashing import MARKER
+from tests.fakes.schemas import check_output
 
 HOUSE = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
@@ -142,6 +143,8 @@ class Sites:
     sources: tuple[str, ...] = (SOURCE,)
     port: int = 0
     """Where the destination listens."""
+    admin_port: int = 0
+    """Where a source listens for its operator, for whoever has looked."""
     policies: list[dict[str, Any]] = field(default_factory=list)
     in_source: Mapping[str, Any] = field(default_factory=dict)
     """What source.yaml has beside the least."""
@@ -239,7 +242,7 @@ class Sites:
         """One scan and delivery; its JSON."""
         ended = self.once_started(*launcher, name=name).wait()
         assert ended.code == code, f"once ended with {ended.code}: {ended.stdout[-500:]} {ended.stderr[-2000:]}"
-        return ended.json if ended.stdout else {}
+        return check_output("smarter-source-once", ended.json) if ended.stdout else {}
 
     def start(self, program: str, *arguments: str, launcher: Launcher = (), prefix: Sequence[str] = ()) -> Running:
         """Starts a program, behind a launcher where there is one, inside what `prefix` enters."""

@@ -12,6 +12,8 @@ import grpc.aio
 import pytest
 from PIL import ExifTags, Image
 
+from common.admin.admission import Admission, socket_peer
+from common.admin.audit import Audit
 from common.ids import Digest, digest_of
 from common.model import Attributes, Kind
 from common.paths import RelPath
@@ -87,7 +89,8 @@ class Site:
         """Does a deed with a client of the service."""
 
         async def run() -> None:
-            server = grpc.aio.server(options=SERVER_OPTIONS)
+            admission = Admission(Audit(self.place, self.clock), socket_peer)
+            server = grpc.aio.server(options=SERVER_OPTIONS, interceptors=[admission])
             views = GroupViews(self.journal, [self.root])
             workers = Workers(1)
             pins = Pins(self.place / "pins")

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from common.config import Reloaded
 from common.timetable import CLOSED, OFF, Timetable
 from source_agent.config import SourceConfig, load_source_config
-from source_agent.reloading import Changes, changes, plan_of, taken_over
+from source_agent.reloading import changes, plan_of, taken_over
 from source_agent.windows import Class, Orders, Override, Plan, Windows
 
 HOUR_NS = 3600 * 10**9
@@ -107,12 +108,12 @@ def test_what_a_configuration_changes_is_told_apart(tmp_path: Path) -> None:
         + "  - {name: films, roots: [./films]}\nbandwidth: {link: 10M}\nlimits: {workers: 7}\n",
     )
     found = changes(before, after)
-    assert set(found.taken) == {"bandwidth", "policies.photos.deadline", "policies.photos.bandwidth"}
-    assert set(found.at_restart) == {"limits", "policies.photos.settle", "policies.films"}
-    assert changes(before, before) == Changes((), ())
+    assert set(found.changed) == {"bandwidth.link", "policies.photos.deadline", "policies.photos.bandwidth.chunks"}
+    assert set(found.needs_restart) == {"limits.workers", "policies.photos.settle", "policies.films"}
+    assert changes(before, before) == Reloaded((), ())
     holds = taken_over(before, after)
-    assert changes(holds, after).taken == ()
-    assert set(changes(holds, after).at_restart) == set(found.at_restart)
+    assert changes(holds, after).changed == ()
+    assert set(changes(holds, after).needs_restart) == set(found.needs_restart)
     plan = plan_of(holds)
     assert plan.agent["link"].at(0).rates.up == 10 << 20
     assert plan.by_policy["photos"]["chunks"].at(0).rates.up == 1 << 20
