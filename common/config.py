@@ -10,8 +10,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar, get_args
@@ -288,38 +287,6 @@ def load(path: Path, model: type[M]) -> M:
     if problems or loaded is None:
         raise ConfigError([_show(path, problem) for problem in sorted(problems, key=lambda p: p.line)])
     return loaded
-
-
-@dataclass(frozen=True, slots=True)
-class Reloaded:
-    """The keys in which a configuration that was read again differs from the one before."""
-
-    changed: tuple[str, ...]
-    """Those that are in force now."""
-    needs_restart: tuple[str, ...]
-    """Those that only a restart takes over."""
-
-
-def compared(old: Section, new: Section, *, live: Collection[str]) -> Reloaded:
-    """The keys in which two configurations differ; `live` are the top-level ones that are taken over without a restart."""
-    found = [(name, key) for name in type(new).model_fields for key in _differing(getattr(old, name), getattr(new, name), name)]
-    return Reloaded(
-        changed=tuple(key for name, key in found if name in live),
-        needs_restart=tuple(key for name, key in found if name not in live),
-    )
-
-
-def _differing(old: object, new: object, key: str) -> Iterator[str]:
-    if old == new:
-        return
-    if isinstance(old, Section) and isinstance(new, Section) and type(old) is type(new):
-        for name in type(new).model_fields:
-            yield from _differing(getattr(old, name), getattr(new, name), f"{key}.{name}")
-    elif isinstance(old, tuple) and isinstance(new, tuple) and len(old) == len(new):
-        for n, (one, other) in enumerate(zip(old, new, strict=True)):
-            yield from _differing(one, other, f"{key}[{n}]")
-    else:
-        yield key
 
 
 def _read(path: Path) -> Document:

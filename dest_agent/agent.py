@@ -19,9 +19,9 @@ from pathlib import Path
 from common import lifecycle
 from common.admin.audit import Audit
 from common.admin.log_level import LogLevel
+from common.admin.reloading import Reloaded, compared
 from common.admin.upkeep import Upkeep
 from common.clock import Clock, SystemClock
-from common.config import Reloaded, compared
 from common.durable import make_directory
 from common.errors import ConfigError, SmarterError
 from common.exporter import exporting

@@ -21,9 +21,9 @@ from typing import Any
 from common import lifecycle
 from common.admin.audit import Audit
 from common.admin.log_level import LogLevel
+from common.admin.reloading import Reloaded
 from common.admin.upkeep import Upkeep
 from common.clock import Clock, SystemClock
-from common.config import Reloaded
 from common.durable import make_directory
 from common.errors import ConfigError, ContentError, SmarterError, TransientError
 from common.exporter import exporting
@@ -48,11 +48,10 @@ from source_agent.journal import Journal
 from source_agent.observer import Observer
 from source_agent.pacing import Pacing
 from source_agent.pacing_admin import PacingAdmin
-from source_agent.pins import PinMode, Pins
+from source_agent.pins import Pins
 from source_agent.recogniser import Recogniser
 from source_agent.reloading import changes, plan_of, taken_over
-from source_agent.roots import Compression, Root
-from source_agent.rules import Rules
+from source_agent.roots import Root, roots_of
 from source_agent.spool import Spool
 from source_agent.summary import Reindexed, Summary, summed_up
 from source_agent.tally import Tally
@@ -274,7 +273,7 @@ async def assembled(
         pins = Pins(config.agent.state / "pins")
         journal = Journal(config.agent.state / "journal.sqlite", agent=config.agent.name, has_pin=pins.holds)
         ends.callback(journal.close)
-        roots = _roots(config, journal)
+        roots = roots_of(config, journal)
         pins.sweep(journal.pinned())
         workers = Workers(config.limits.workers, memory_bytes=config.limits.worker_memory)
         spool = Spool(
@@ -375,25 +374,6 @@ def _tell(deliveries: asyncio.Event, *makers: Recogniser | Encoder) -> None:
     deliveries.set()
     for maker in makers:
         maker.wake()
-
-
-def _roots(config: SourceConfig, journal: Journal) -> list[Root]:
-    return [
-        Root(
-            key=journal.root(policy.name, root.name),
-            folder=root.path,
-            rules=Rules(include=policy.include, exclude=policy.exclude),
-            settle_s=policy.settle,
-            rescan_s=policy.rescan,
-            pin=PinMode(policy.pin),
-            max_file_bytes=policy.max_file_bytes,
-            compression=Compression(policy.compression),
-            groups=policy.images.group,
-            review_s=policy.images.review if policy.images.selection == "review" else 0.0,
-        )
-        for policy in config.policies
-        for root in policy.roots
-    ]
 
 
 async def _end(*tasks: asyncio.Task[Any]) -> None:

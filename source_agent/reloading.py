@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from common.config import Reloaded, compared
+from common.admin.reloading import Reloaded, compared
 from source_agent.config import PolicySection, SourceConfig
 from source_agent.windows import Deferral, Plan
 

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from common import paths
 from common.paths import RelPath
+from source_agent.config import SourceConfig
 from source_agent.deliveries import RootId, RootKey
+from source_agent.journal import Journal
 from source_agent.pins import PinMode
 from source_agent.rules import Rules
 
@@ -47,3 +49,23 @@ class Root:
     def show(self, path: RelPath) -> str:
         """A path of this root for people: the folder as the operator wrote it, then the rest."""
         return f"{self.folder}/{paths.show(path)}" if path else str(self.folder)
+
+
+def roots_of(config: SourceConfig, journal: Journal) -> list[Root]:
+    """The roots that a configuration names, with their keys in the journal."""
+    return [
+        Root(
+            key=journal.root(policy.name, root.name),
+            folder=root.path,
+            rules=Rules(include=policy.include, exclude=policy.exclude),
+            settle_s=policy.settle,
+            rescan_s=policy.rescan,
+            pin=PinMode(policy.pin),
+            max_file_bytes=policy.max_file_bytes,
+            compression=Compression(policy.compression),
+            groups=policy.images.group,
+            review_s=policy.images.review if policy.images.selection == "review" else 0.0,
+        )
+        for policy in config.policies
+        for root in policy.roots
+    ]

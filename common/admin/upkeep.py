@@ -13,7 +13,7 @@ import grpc.aio
 from common.admin.admission import Context
 from common.admin.audit import Audit
 from common.admin.log_level import LogLevel
-from common.config import Reloaded
+from common.admin.reloading import Reloaded
 from common.errors import RefusedError
 from common.metrics import Registry, exposition
 from common.pb import admin_pb2 as pb

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from admin_client.config import ClientConfig, load_client_config
-from common.config import MAX_FILE_BYTES, Reloaded, bytes_of, compared, host_port, seconds_of
+from common.admin.reloading import Reloaded, compared
+from common.config import MAX_FILE_BYTES, bytes_of, host_port, seconds_of
 from common.errors import ConfigError, ExitCode
 from common.yamltext import MAX_DEPTH, MAX_VALUES, parse
 from dest_agent.config import DestConfig, load_dest_config

@@ -13,8 +13,9 @@ import grpc.aio
 
 from common.admin.audit import Audit
 from common.admin.log_level import LogLevel
+from common.admin.reloading import Reloaded
 from common.admin.upkeep import Upkeep
-from common.config import LogSection, Reloaded
+from common.config import LogSection
 from common.ids import digest_of
 from common.metrics import SOURCE as SOURCE_METRICS
 from common.model import Attributes, Kind, Role

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from common.config import Reloaded
+from common.admin.reloading import Reloaded
 from common.timetable import CLOSED, OFF, Timetable
 from source_agent.config import SourceConfig, load_source_config
 from source_agent.reloading import changes, plan_of, taken_over
