@@ -74,6 +74,8 @@ class Script:
     cut_after_bytes: int | None = None
     """Ends the upload's call when so many content bytes came, once; what came is staged."""
     staged: dict[Digest, Staged] = field(default_factory=dict)
+    partials: dict[Digest, bytes] = field(default_factory=dict)
+    """The bytes of what is staged; a server that takes over has them too."""
     abort: grpc.StatusCode | None = None
     """How the first batch of offers is answered: with the end of the call."""
     last_seq: int = 0
@@ -161,13 +163,14 @@ class ScriptedServicer(ReplicationServicer):
     def _stage(self, upload: Arrival) -> None:
         digest = upload.begin.version.digest
         assert digest is not None
-        self._script.staged[digest] = Staged(upload.begin.coding, len(upload.data), digest_of(bytes(upload.data)))
+        coded = self._script.partials.get(digest, b"")[: upload.begin.offset] + bytes(upload.data)
+        self._script.staged[digest] = Staged(upload.begin.coding, len(coded), digest_of(coded))
         self._script.contents.pop(digest, None)
-        self._partial = bytes(upload.data)
+        self._script.partials[digest] = coded
 
     def _keep(self, upload: Arrival, coded_digest: Digest) -> Outcome:
         begin = upload.begin
-        coded = (self._partial[: begin.offset] if begin.offset else b"") + bytes(upload.data)
+        coded = self._script.partials.get(begin.version.digest or Digest(b""), b"")[: begin.offset] + bytes(upload.data)
         assert digest_of(coded) == coded_digest
         assert len(coded) == begin.coded_bytes
         content = self._decoded(begin, coded)
