@@ -16,6 +16,7 @@ from common.paths import printable
 if TYPE_CHECKING:
     from rich.table import Table
 
+_NOTHING = {"none", "nothing", "0"}
 _LATER = (("approximate", "roughly so far"), ("not_yet", "not yet"))
 
 
@@ -54,8 +55,8 @@ def exit_code_of(found: dict[str, Any]) -> ExitCode:
     return ExitCode.OK if any(site and site["reachable"] for site in found.values()) else ExitCode.PEER
 
 
-def status_tables(found: dict[str, Any]) -> Iterator[Table]:
-    """A table for each agent that is named."""
+def status_tables(found: dict[str, Any], *, brief: bool = False) -> Iterator[Table]:
+    """A table for each agent that is named; a `brief` one leaves out what there is nothing of."""
     from rich.table import Table  # noqa: PLC0415 - slow to import
     from rich.text import Text  # noqa: PLC0415
 
@@ -71,7 +72,7 @@ def status_tables(found: dict[str, Any]) -> Iterator[Table]:
             rows = _source_rows(status) if site == "source" else _dest_rows(status)
         else:
             rows = [("unreachable", status["error"])]
-        for name, value in rows:
+        for name, value in (row for row in rows if not brief or row[1] not in _NOTHING):
             table.add_row(name, Text(printable(value)))
         yield table
 

@@ -61,7 +61,7 @@ def _screen(found: dict[str, Any], rates: list[str]) -> Group:
     from rich.console import Group  # noqa: PLC0415 - slow to import
     from rich.text import Text  # noqa: PLC0415
 
-    return Group(*status_tables(found), Text("\n".join(map(printable, rates))))
+    return Group(*status_tables(found, brief=True), Text("\n".join(map(printable, rates))))
 
 
 def _rates(before: tuple[float, dict[str, Any]] | None, after: tuple[float, dict[str, Any]]) -> Iterator[str]:

@@ -36,6 +36,12 @@ ASK_SOURCE: dict[str, Sequence[str]] = {
     "versions": ("versions",),
     "quarantine": ("quarantine",),
     "retry": ("retry", "--all"),
+    "backlog": ("backlog",),
+    "pause": ("pause",),
+    "resume": ("resume",),
+    "windows-show": ("windows", "show"),
+    "windows-override": ("windows", "override", "deferred", "off", "--for", "1h"),
+    "windows-clear": ("windows", "clear", "deferred"),
 }
 ASK_EITHER: dict[str, Sequence[str]] = {
     "audit": ("audit",),

@@ -188,6 +188,20 @@ def test_an_operator_asks_a_source_from_afar(site: Operated) -> None:
     assert "is not the operator" in ended.stderr
 
 
+def test_hours_and_rates_print_what_their_schemas_say(site: Operated) -> None:
+    """And the operator's word on them is in the audit log, with what was said; looking is not."""
+    asks = site.asks_source
+    site.json("windows", "show", *asks, schema="windows-show")
+    site.json("windows", "override", "deferred", "1M", "--for", "1h", *asks, schema="windows-override")
+    site.json("windows", "clear", "deferred", *asks, schema="windows-clear")
+    site.json("pause", "--class", "chunks", *asks)
+    site.json("resume", "--class", "chunks", *asks)
+    site.json("backlog", *asks)
+    site.json("backlog", "--forecast", *asks)
+    calls = [entry["call"] for entry in site.json("audit", *asks)["entries"][:4]]
+    assert calls == ["Pacing.ResumeClass", "Pacing.PauseClass", "Pacing.ClearWindow", "Pacing.OverrideWindow"]
+
+
 def test_every_other_verb_prints_what_its_schema_says(site: Operated, tmp_path: Path) -> None:
     """ls, restore, verify, groups, pki, delta, code, identify; and both checks."""
     at, asks = site.at, site.at.asks_dest
@@ -213,7 +227,12 @@ def test_every_other_verb_prints_what_its_schema_says(site: Operated, tmp_path: 
 def test_top_is_live_on_a_terminal(site: Operated) -> None:
     """It draws again and again until Ctrl-C: exit code 130, and the screen is as before."""
     ours, theirs = pty.openpty()
-    environment = os.environ | {"PYTHONPATH": os.environ.get("PYTHONPATH") or str(HOUSE), "TERM": "xterm"}
+    environment = os.environ | {
+        "PYTHONPATH": os.environ.get("PYTHONPATH") or str(HOUSE),
+        "TERM": "xterm",
+        "LINES": "60",
+        "COLUMNS": "120",
+    }
     command = [str(BIN / "smarter"), "top", *site.asks_both, "--interval", "0.2"]
     top = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment, start_new_session=True)
     os.close(theirs)
