@@ -64,6 +64,8 @@ class SourceStatus(TypedDict):
     pictures: dict[str, int]
     deltas: dict[str, int]
     delta_fallbacks: dict[str, int]
+    received_bytes: int
+    """Logical, of versions that got their receipts since the agent started."""
     protection: Protection
 
 
