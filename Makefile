@@ -19,7 +19,7 @@ test: $(VENV)/tested browser
 # The tests of the page want a browser. Root gets Debian's; where there is none, those tests say what to install.
 browser:
 	@command -v chromium chromium-browser google-chrome >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
-	  && apt-get install -y --no-install-recommends chromium; } || echo "no Chromium for the tests of the page: apt-get install chromium" >&2
+	  && apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium; } || echo "no Chromium for the tests of the page: apt-get install chromium" >&2
 
 # The pictures of the README: pages of a library that is drawn for them.
 screenshots: $(VENV)/tested browser

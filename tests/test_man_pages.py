@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -11,9 +9,9 @@ import click
 import pytest
 
 from admin_client.cli import smarter
+from tests.fakes.programs import needed
 from tools.man_pages import pages, write
 
-NEEDED = "this test needs mandoc, which checks manual pages: apt-get install mandoc"
 TOLERATED = "missing date"
 """A page has the date of nothing: it is as new as the program that it came with."""
 
@@ -27,12 +25,11 @@ def test_there_is_a_page_for_every_command_and_every_file() -> None:
 
 def test_the_pages_are_made_without_a_warning(tmp_path: Path) -> None:
     """As mandoc reads them."""
-    if shutil.which("mandoc") is None:
-        if "CI" in os.environ:
-            pytest.fail(NEEDED)
-        pytest.skip(NEEDED)
     found = subprocess.run(
-        ["mandoc", "-T", "lint", "-W", "warning", *write(tmp_path)], capture_output=True, text=True, check=False
+        [needed("mandoc", package="mandoc"), "-T", "lint", "-W", "warning", *write(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     told = [line for line in (found.stdout + found.stderr).splitlines() if TOLERATED not in line]
     assert told == []

@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -16,10 +15,10 @@ from urllib.parse import urlencode, urlsplit
 
 from playwright.sync_api import ConsoleMessage, Dialog, Page, sync_playwright
 
+from tests.fakes.programs import needed
 from tests.fakes.sites import BIN, HOUSE, START_S, until
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-NO_BROWSER = "the tests of the page need Chromium: apt-get install chromium (`make test` tries to, as root)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +94,8 @@ def served(*arguments: str, token: str = "") -> Iterator[Served]:
 
 @contextmanager
 def browser(*, width: int = 1100, height: int = 800, dark: bool = False, javascript: bool = True) -> Iterator[Page]:
-    """A tab of a Chromium. Errors: AssertionError where there is none, or where the page breaks a rule of its own."""
-    path = next(filter(None, map(shutil.which, BROWSERS)), None)
-    assert path, NO_BROWSER
+    """A tab of a Chromium. Errors: AssertionError where the page breaks a rule of its own."""
+    path = needed(*BROWSERS, package="chromium")
     with sync_playwright() as playwright:
         # Its own sandbox wants rights that root in a container has not.
         program = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"] if os.geteuid() == 0 else [])
